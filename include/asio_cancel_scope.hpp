@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_cause.hpp>
+#include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/child.hpp>
+#include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/on_child_error.hpp>
+#include <asio_cancel_scope/scope_options.hpp>
+#include <asio_cancel_scope/scope_result.hpp>
+#include <asio_cancel_scope/version.hpp>
+#include <asio_cancel_scope/with_cancel_scope.hpp>

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_cause.hpp>
+#include <asio_cancel_scope/child.hpp>
+#include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/placement.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/token_record.hpp>
+#include <asio_cancel_scope/scope_options.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+/// Owns the coroutines that are spawned in it: one call cancels them all, and when the scope has
+/// been left none of them is left.
+///
+/// A scope is usually the parameter of a body given to `with_cancel_scope`, which leaves it. As an
+/// object of its own it is left with `async_join`. Leaving waits until every child has ended and its
+/// frame, its callable and the captures are destroyed; it does not cancel them. A real error of a
+/// child cancels the scope, and leaving throws the first such error, the very object; later ones go
+/// to `scope_options::on_suppressed`. After a cancellation of the scope the `operation_aborted` of
+/// those that were told is swallowed. As in Trio's nursery and asyncio's TaskGroup.
+///
+/// The usual mistake is to expect that a body which returns ends its children: call `cancel()` first.
+///
+/// @tparam Executor  The executor of the scope and, unless they are given another, of its children.
+///   It must serialise handlers: an `io_context` run by one thread, or a strand. Inside
+///   `any_io_executor`, the executor of a `thread_pool` and the `system_executor` are recognised, and
+///   the body and each child get a strand of their own. One `io_context` run by several threads
+///   cannot be recognised: give the scope, or each child, a strand.
+///
+/// @par Object Lifetimes
+/// Neither copyable nor movable. Destroyed with children left, which happens when its frame is
+/// destroyed, it asks them to end and does not wait; what it shares with them lives until the last is
+/// gone. Children that refer to the destroyed frame must run on a context that dies no later.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe.@n
+/// @e Shared @e objects: Safe, except construction and destruction. What a child did happens before
+/// its join completes, and before the scope has been left.
+///
+/// @par Example
+/// @snippet examples/01_first_scope.cpp first_scope
+template <typename Executor = asio::any_io_executor>
+class cancel_scope {
+  static_assert(!detail::parallel_executor<Executor>,
+                "asio_cancel_scope: the executor of a thread_pool, and system_executor, run the "
+                "handlers of one child in parallel: use a strand, or any_io_executor, in which each "
+                "child gets a strand of its own");
+
+ public:
+  using executor_type = Executor;
+  using clock_type = std::chrono::steady_clock;
+  using duration = clock_type::duration;
+  using time_point = clock_type::time_point;
+
+  template <typename E>
+  struct rebind_executor {
+    using other = cancel_scope<E>;
+  };
+
+  /// Makes an open scope without children.
+  explicit cancel_scope(executor_type ex, scope_options options = {})
+      : state_(std::make_shared<state_type>(
+            ex, std::move(detail::access::settings(options))))
+  {
+  }
+
+  /// Makes an open scope without children on the executor of `context`.
+  template <detail::execution_context ExecutionContext>
+  explicit cancel_scope(ExecutionContext& context, scope_options options = {})
+      : cancel_scope(executor_type(context.get_executor()), std::move(options))
+  {
+  }
+
+  cancel_scope(cancel_scope const&) = delete;
+  cancel_scope& operator=(cancel_scope const&) = delete;
+
+  /// Asks children that are left to end, without waiting. No-throw guarantee.
+  ~cancel_scope() { state_->abandon(); }
+
+  /// The executor of the scope.
+  [[nodiscard]] executor_type get_executor() const noexcept { return state_->get_executor(); }
+
+  /// Starts a child.
+  ///
+  /// The child's code does not run inside this call: it starts on its executor afterwards, and
+  /// children of one executor start in the order in which they were spawned. In a scope that has
+  /// been cancelled it never starts: @p c is destroyed, and the handle is done with
+  /// `operation_aborted`. The body and the children may spawn, also the last one, as long as they run.
+  ///
+  /// @param c  An `awaitable<T>`, or a callable without parameters that returns one. It is kept, with
+  ///   its captures, until the child has ended. A callable that throws before it returns its
+  ///   awaitable is a child that fails.
+  ///
+  /// @return A handle, which may be dropped at once.
+  ///
+  /// @throws std::logic_error if the scope is closed; what copying @p c, allocating or posting throws.
+  ///   Then nothing has been started, and the scope is as it was.
+  template <typename C>
+    requires(!detail::placement<C>)
+  child<detail::child_value<C, Executor>, Executor> spawn(C c)
+  {
+    return spawn_with({}, std::nullopt, std::move(c));
+  }
+
+  /// Starts a child that runs on @p where: an executor, an execution context, or `child_options`.
+  ///
+  /// A child's own executor must serialise its handlers: one thread, or a strand.
+  ///
+  /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
+  template <detail::placement Where, typename C>
+  child<detail::child_value<C, Executor>, Executor> spawn(Where&& where, C c)
+  {
+    return spawn_with(detail::name_of(where), detail::executor_of<Executor>(where), std::move(c));
+  }
+
+  /// Starts a child whose outcome, error included, goes to a completion token: it never fails the
+  /// scope, which cancels it and waits for it all the same, until the token's handler has returned.
+  ///
+  /// @param token  Completion token.
+  ///
+  /// @par Completion Signature
+  /// @code void(std::exception_ptr, T) @endcode
+  /// or `void(std::exception_ptr)` for an `awaitable<void>`, as that of `asio::co_spawn`; with
+  /// `operation_aborted` for a child that never started.
+  ///
+  /// @par Executor
+  /// The handler runs on its associated executor, by default that of the child; never from inside
+  /// this function.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li `terminal`, `partial`, `total`: as `child::cancel` with that type.
+  ///
+  /// @throws as `spawn(c)`. With a token that starts the operation later, such as `use_awaitable`,
+  ///   the token gets the error.
+  template <typename C, typename CompletionToken>
+    requires(!detail::placement<C>)
+  auto spawn(C c, CompletionToken&& token)
+  {
+    return spawn_to({}, std::nullopt, std::move(c), token);
+  }
+
+  /// Starts a child that runs on @p where and whose outcome goes to a completion token.
+  template <detail::placement Where, typename C, typename CompletionToken>
+  auto spawn(Where&& where, C c, CompletionToken&& token)
+  {
+    return spawn_to(detail::name_of(where), detail::executor_of<Executor>(where), std::move(c),
+                    token);
+  }
+
+  /// Cancels the scope: every child and the body are asked to end, and what is spawned later never
+  /// starts.
+  ///
+  /// It only asks: a child that goes on is waited for. Of the types in @p type the strongest counts
+  /// (`terminal`, `partial`, `total`; `none` does nothing), and nobody is sent a type weaker than one
+  /// that he has been sent. Coroutines react to `terminal` only, unless they have reset their
+  /// cancellation state. On a closed scope this does nothing.
+  ///
+  /// May be called again, and from anywhere: a child, the body, another thread, a destructor, inside
+  /// an emission. It does not block. Each signal is emitted on the executor of the child that it is
+  /// for: at once if this is called there, so that its next `co_await` sees it, else posted.
+  ///
+  /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
+  {
+    state_->request(type, state_type::cause::requested);
+  }
+
+  /// Whether cancellation of this scope has been requested, whatever the cause.
+  [[nodiscard]] bool cancel_called() const noexcept { return state_->cancel_called(); }
+
+  /// Whether the cancellation has cut something short: a child or the body that was told and ended
+  /// by it, or a child that never started. As `cancelled_caught` of Trio's CancelScope.
+  [[nodiscard]] bool cancelled_caught() const noexcept { return state_->cancelled_caught(); }
+
+  /// Why the scope was cancelled: the first cause.
+  [[nodiscard]] cancel_cause cause() const noexcept
+  {
+    return static_cast<cancel_cause>(state_->why());
+  }
+
+  /// How many children have not ended, started or not. The body is not counted.
+  [[nodiscard]] std::size_t size() const noexcept { return state_->size(); }
+
+  /// A token whose stop is requested when `cancel_called()` becomes true, for code that is not a
+  /// coroutine. Callbacks run in the thread that cancels, inside `cancel()`.
+  [[nodiscard]] std::stop_token get_stop_token() const { return state_->get_stop_token(); }
+
+  /// The name given in `scope_options`.
+  [[nodiscard]] std::string const& name() const noexcept { return state_->name(); }
+
+  /// Waits until no child is left, and closes the scope.
+  ///
+  /// The scope closes when its last child ends with a join pending, or when a join comes with none
+  /// left. A closed scope is not opened again: starting something in it throws `std::logic_error`.
+  /// There may be any number of joins, and each gets the outcome. A child that joins its own scope
+  /// waits for itself.
+  ///
+  /// @param token  Completion token; default: that of the executor where it names one, else
+  ///   `use_awaitable_t<Executor>`.
+  ///
+  /// @par Completion Signature
+  /// @code void(std::exception_ptr) @endcode
+  /// The first real error of a child; else `operation_aborted` if a join was cancelled from outside
+  /// and that cut something short; else null.
+  ///
+  /// @par Executor
+  /// The handler runs on its associated executor, by default that of the scope; never from inside
+  /// this function, even when no child is left.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li `terminal`, `partial`, `total`: the scope is cancelled with that type and the wait goes on.
+  ///
+  /// @par Errors
+  /// @li `std::logic_error` on the scope of a block, which is joined by leaving it.
+  ///
+  /// @par Object Lifetimes
+  /// The scope may be destroyed while the wait goes on.
+  template <typename CompletionToken = detail::default_token_t<Executor>>
+  auto async_join(CompletionToken&& token = CompletionToken())
+  {
+    return asio::async_initiate<CompletionToken, void(std::exception_ptr)>(
+        detail::initiate_scope_join<Executor>(state_), token);
+  }
+
+ private:
+  friend detail::access;
+
+  using state_type = detail::scope_state<Executor>;
+
+  explicit cancel_scope(std::shared_ptr<state_type> state) noexcept : state_(std::move(state)) {}
+
+  template <typename C>
+  auto spawn_with(std::string name, std::optional<Executor> where, C c)
+  {
+    auto record = std::make_shared<detail::child_record<Executor, C>>(
+        state_, state_->place(std::move(where)), std::move(c));
+    record->name = std::move(name);
+    state_->spawn(record);
+    return detail::access::make<child<detail::child_value<C, Executor>, Executor>>(
+        std::move(record));
+  }
+
+  template <typename C, typename CompletionToken>
+  auto spawn_to(std::string name, std::optional<Executor> where, C c, CompletionToken& token)
+  {
+    using signature =
+        typename detail::completion_signature<detail::child_value<C, Executor>>::type;
+    detail::initiating_call const call;
+    return asio::async_initiate<CompletionToken, signature>(
+        detail::initiate_spawn<Executor>(state_, state_->place(std::move(where)), std::move(name),
+                                         call),
+        token, std::move(c));
+  }
+
+  std::shared_ptr<state_type> const state_;
+};
+
+template <typename ExecutionContext>
+  requires detail::execution_context<ExecutionContext>
+explicit cancel_scope(ExecutionContext&) -> cancel_scope<asio::any_io_executor>;
+
+template <typename ExecutionContext>
+  requires detail::execution_context<ExecutionContext>
+explicit cancel_scope(ExecutionContext&, scope_options) -> cancel_scope<asio::any_io_executor>;
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

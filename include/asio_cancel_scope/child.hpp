@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+/// A handle on a child of a scope: tells when it is done, cancels it alone, gives its value.
+///
+/// The handle does not own the child: when it is dropped the child goes on, and its scope waits for
+/// it. Joining a child takes nothing from the scope: an error of the child still fails the scope.
+///
+/// `child<T>` is the handle of an `awaitable<T>`; @p Executor is the executor of the scope.
+///
+/// @par Object Lifetimes
+/// Movable, not copyable. It may outlive its scope, but, like an I/O object, not the context. A
+/// handle that has been moved from may only be destroyed or assigned to.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Safe.@n
+/// @e Shared @e objects: Safe, except moving and destroying, for members that are const; `get()` and
+/// `async_join` decide by themselves which of two gets the value.
+template <typename T, typename Executor = asio::any_io_executor>
+class child {
+ public:
+  using value_type = T;
+  using executor_type = Executor;
+
+  template <typename E>
+  struct rebind_executor {
+    using other = child<T, E>;
+  };
+
+  child(child&&) noexcept = default;
+  child& operator=(child&&) noexcept = default;
+  ~child() = default;
+
+  /// The executor that the child runs on.
+  [[nodiscard]] executor_type get_executor() const noexcept { return record_->get_executor(); }
+
+  /// The name given with `child_options::name`.
+  [[nodiscard]] std::string const& name() const noexcept { return record_->name(); }
+
+  /// Whether the child has ended, and its frame, its callable and the captures are destroyed. Once
+  /// true it stays so, and what the child did happens before.
+  [[nodiscard]] bool done() const noexcept
+  {
+    return record_->done.load(std::memory_order_acquire);
+  }
+
+  /// Asks this child alone to end. The scope is not cancelled, and does not fail by the
+  /// `operation_aborted` that the child ends with.
+  ///
+  /// A child that has not started never will. Of the types in @p type the strongest counts; a child
+  /// is never sent a type weaker than one that it has been sent. A default child reacts to
+  /// `cancellation_type::terminal` only, like every coroutine of Asio. On a child that is done this
+  /// does nothing.
+  ///
+  /// The signal is emitted on the child's executor: at once if this is called there, else posted.
+  ///
+  /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
+  {
+    record_->scope.request_of(*record_, type);
+  }
+
+  /// Waits for the child.
+  ///
+  /// @param token  Completion token; default: that of the executor where it names one, else
+  ///   `use_awaitable_t<Executor>`.
+  ///
+  /// @par Completion Signature
+  /// @code void(std::exception_ptr, T) @endcode
+  /// or `void(std::exception_ptr)` for a `child<void>`. The exception is what the child ended with,
+  /// `operation_aborted` for a child that never started, null for a value. The value is moved out:
+  /// who comes second gets `std::logic_error`. @p T must be default constructible, as Asio's
+  /// signature makes one where there is an exception; `get()` does not need that.
+  ///
+  /// @par Executor
+  /// The handler runs on its associated executor, by default that of the child; never from inside
+  /// this function.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li `terminal`, `partial`, `total`: the wait ends with `operation_aborted`. The child goes on.
+  ///
+  /// @par Object Lifetimes
+  /// The handle may be destroyed while the wait goes on.
+  template <typename CompletionToken = detail::default_token_t<Executor>>
+  auto async_join(CompletionToken&& token = CompletionToken())
+  {
+    return asio::async_initiate<CompletionToken, typename detail::completion_signature<T>::type>(
+        detail::initiate_child_join<Executor, T>(record_), token);
+  }
+
+  /// The child's value, moved out; void for a `child<void>`.
+  ///
+  /// @throws what the child ended with; `std::logic_error` if it is not done, or if the value has
+  ///   been taken.
+  T get()
+  {
+    if (!done()) throw std::logic_error("asio_cancel_scope: child::get() before the child is done");
+    return record_->take();
+  }
+
+ private:
+  friend detail::access;
+
+  explicit child(std::shared_ptr<detail::outcome_record<Executor, T>> record) noexcept
+      : record_(std::move(record))
+  {
+  }
+
+  std::shared_ptr<detail::outcome_record<Executor, T>> record_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+// Starting the body and waiting for all is one asynchronous operation, and its initiation cannot
+// fail: Asio 1.22.1 terminates when an initiation throws inside a co_await. So the body's record and
+// the memory of the join are parts of the state.
+
+/// The body with the scope that it is to be called with.
+template <typename Scope, typename Body>
+class body_call {
+ public:
+  body_call(Scope& scope, Body body) : scope_(&scope), body_(std::move(body)) {}
+
+  auto operator()() { return body_(*scope_); }
+
+ private:
+  Scope* scope_;
+  Body body_;
+};
+
+/// Room for one stored join.
+struct join_memory {
+  alignas(std::max_align_t) std::byte bytes[16 * sizeof(void*)];
+};
+
+/// The allocator that gives it out.
+template <typename T>
+class fixed_memory {
+ public:
+  using value_type = T;
+
+  explicit fixed_memory(join_memory& memory) noexcept : memory_(&memory) {}
+  template <typename U>
+  explicit fixed_memory(fixed_memory<U> const& other) noexcept : memory_(other.memory_)
+  {
+  }
+
+  [[nodiscard]] T* allocate(std::size_t) noexcept
+  {
+    static_assert(sizeof(T) <= sizeof(join_memory) && alignof(T) <= alignof(join_memory));
+    return reinterpret_cast<T*>(memory_->bytes);
+  }
+  void deallocate(T*, std::size_t) noexcept {}
+
+  friend bool operator==(fixed_memory const&, fixed_memory const&) = default;
+
+ private:
+  template <typename U>
+  friend class fixed_memory;
+
+  join_memory* memory_;
+};
+
+/// The state of a scope whose body runs in a block.
+template <typename Executor>
+class block_state : public scope_state<Executor> {
+ public:
+  using scope_state<Executor>::scope_state;
+
+  /// Starts the body and completes when nothing is left. `handler` is called without arguments.
+  template <typename Handler>
+  void run(std::shared_ptr<record<Executor>> const& body, Handler&& handler)
+  {
+    using waiter_type = stored_waiter<scope_state<Executor>, resume, std::decay_t<Handler>,
+                                      fixed_memory<std::byte>, storage::of_source>;
+    auto* const join = waiter_type::make(std::forward<Handler>(handler), this->get_executor(),
+                                         fixed_memory<std::byte>(join_memory_));
+    auto slot = asio::get_associated_cancellation_slot(join->handler());
+    try {
+      if (slot.is_connected())
+        slot.template emplace<typename initiate_scope_join<Executor>::forward_to_scope>(
+            this->weak_from_this());
+    } catch (...) {
+      this->fail(std::current_exception());
+    }
+    this->start_body(body, *join);
+  }
+
+ private:
+  struct resume {
+    template <typename Handler>
+    static void deliver(scope_state<Executor> const&, std::exception_ptr const&, Handler& handler)
+    {
+      std::move(handler)();
+    }
+  };
+
+  join_memory join_memory_;
+};
+
+/// The state and the record of the body in one allocation.
+template <typename Executor, typename Scope, typename Body>
+class block final : public block_state<Executor> {
+ public:
+  using record_type = runnable_record<Executor, body_call<Scope, Body>>;
+  using value_type = typename record_type::value_type;
+
+  block(Executor const& ex, scope_settings settings)
+      : block_state<Executor>(ex, std::move(settings), scope_form::block)
+  {
+  }
+
+  /// Before the block runs: the scope refers to the state, so it is made between the two.
+  void set_body(Scope& scope, Body body)
+  {
+    body_.emplace(*this, record_type::role::body, this->place(std::nullopt),
+                  body_call<Scope, Body>(scope, std::move(body)));
+  }
+
+  [[nodiscard]] record_type& body() noexcept { return *body_; }
+
+ private:
+  std::optional<record_type> body_;
+};
+
+template <typename Block>
+class initiate_block {
+ public:
+  using executor_type = typename Block::executor_type;
+
+  explicit initiate_block(std::shared_ptr<Block> state) noexcept : state_(std::move(state)) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return state_->get_executor(); }
+
+  template <typename Handler>
+  void operator()(Handler&& handler) const
+  {
+    state_->run(std::shared_ptr<record<executor_type>>(state_, &state_->body()),
+                std::forward<Handler>(handler));
+  }
+
+ private:
+  std::shared_ptr<Block> state_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// A record with room for what the child returns: what a handle sees of a child.
+template <typename Executor, typename T>
+class outcome_record : public record<Executor> {
+ public:
+  using record<Executor>::record;
+
+  /// The value; throws what the child ended with, and std::logic_error if the value has been taken.
+  T take()
+  {
+    if (auto const e = this->failure()) std::rethrow_exception(e);
+    if (taken_.exchange(true, std::memory_order_relaxed))
+      throw std::logic_error("asio_cancel_scope: the value of this child has been taken already");
+    return std::move(*value);
+  }
+
+  /// The value, if there is one.
+  std::optional<T> take_if_returned()
+  {
+    return this->ending == record<Executor>::end::returned ? std::move(value) : std::nullopt;
+  }
+
+  std::optional<T> value;  // set by the child; valid when `done`
+
+ private:
+  std::atomic<bool> taken_{false};  // the value has been moved out; decides between two that try
+};
+
+template <typename Executor>
+class outcome_record<Executor, void> : public record<Executor> {
+ public:
+  using record<Executor>::record;
+
+  void take() const
+  {
+    if (auto const e = this->failure()) std::rethrow_exception(e);
+  }
+
+  [[nodiscard]] bool take_if_returned() const noexcept
+  {
+    return this->ending == record<Executor>::end::returned;
+  }
+};
+
+// Between these versions co_spawn loses the handler of a child that is cancelled before its first
+// suspension and ends without one; a coroutine around it must end by ignoring the cancellation.
+inline constexpr bool needs_guard_coroutine = asio_version >= 102500 && asio_version < 103002;
+
+// co_spawn makes a T where there is none, and moves the T that there is, and cannot cope with either
+// throwing; such values are taken by a coroutine of ours.
+template <typename T>
+inline constexpr bool needs_value_coroutine =
+    !std::is_nothrow_default_constructible_v<T> || !std::is_nothrow_move_constructible_v<T>;
+template <>
+inline constexpr bool needs_value_coroutine<void> = false;
+
+/// The completion handler of a child's coroutine. It has a slot, and deliberately no executor: so
+/// emission acts inside emit() on every version of Asio.
+template <typename Executor, typename T>
+class child_completion {
+  using record_type = outcome_record<Executor, T>;
+
+ public:
+  using cancellation_slot_type = asio::cancellation_slot;
+
+  explicit child_completion(record_type& child) noexcept : child_(&child) {}
+  child_completion(child_completion&& other) noexcept
+      : child_(std::exchange(other.child_, nullptr))
+  {
+  }
+  child_completion& operator=(child_completion&&) = delete;
+  ~child_completion()
+  {
+    if (child_ && !handover::give_back(static_cast<record<Executor>*>(child_)))
+      child_->scope.lose(*child_);
+  }
+
+  [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept
+  {
+    return child_->signal.slot();
+  }
+
+  void operator()(std::exception_ptr e) noexcept
+  {
+    auto& child = *std::exchange(child_, nullptr);
+    child.scope.finish(child, std::move(e));
+  }
+
+  template <typename U>
+  void operator()(std::exception_ptr e, U&& value) noexcept
+  {
+    if (!e) child_->value.emplace(std::forward<U>(value));
+    (*this)(std::move(e));
+  }
+
+ private:
+  record_type* child_;
+};
+
+/// A record that gives a coroutine to co_spawn. It knows the type of the awaitable but not what makes
+/// it, so that co_spawn is instantiated once for each type of result and not for each callable.
+template <typename Executor, typename Awaitable>
+class coroutine_record
+    : public outcome_record<Executor, typename awaitable_traits<Awaitable>::value_type> {
+ public:
+  using value_type = typename awaitable_traits<Awaitable>::value_type;
+  using outcome_record<Executor, value_type>::outcome_record;
+
+  void launch() final
+  {
+    using entry_type =
+        std::conditional_t<needs_guard_coroutine || needs_value_coroutine<value_type>,
+                           entry_by_coroutine, entry>;
+    handover call(static_cast<record<Executor>*>(this));
+    try {
+      asio::co_spawn(awaitable_executor(this->get_executor()), entry_type(*this),
+                     child_completion<Executor, value_type>(*this));
+    } catch (...) {
+      return this->scope.finish(*this, std::current_exception());
+    }
+    if (call.returned()) this->scope.lose(*this);
+  }
+
+ private:
+  using awaitable_executor = typename awaitable_traits<Awaitable>::executor_type;
+
+  /// Calls the callable, or hands over the awaitable.
+  virtual Awaitable make_awaitable() = 0;
+
+  Awaitable enter()
+  {
+    this->scope.enter(*this);
+    return make_awaitable();
+  }
+
+  class entry {
+   public:
+    explicit entry(coroutine_record& child) noexcept : child_(&child) {}
+    Awaitable operator()() const { return child_->enter(); }
+
+   private:
+    coroutine_record* child_;
+  };
+
+  class entry_by_coroutine {
+   public:
+    explicit entry_by_coroutine(coroutine_record& child) noexcept : child_(&child) {}
+    asio::awaitable<void, awaitable_executor> operator()() const { return run(*child_); }
+
+   private:
+    coroutine_record* child_;
+  };
+
+  static asio::awaitable<void, awaitable_executor> run(coroutine_record& child)
+  {
+    std::exception_ptr failure;
+    try {
+      if constexpr (std::is_void_v<value_type>)
+        co_await child.enter();
+      else
+        child.value.emplace(co_await child.enter());
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if constexpr (needs_guard_coroutine) co_await asio::this_coro::throw_if_cancelled(false);
+    if (failure) std::rethrow_exception(failure);
+  }
+};
+
+/// A record that owns what it runs: `C`, an awaitable or a callable that makes one.
+template <typename Executor, typename C>
+class runnable_record
+    : public coroutine_record<Executor, typename child_traits<C, Executor>::awaitable_type> {
+ public:
+  using awaitable_type = typename child_traits<C, Executor>::awaitable_type;
+  using base = coroutine_record<Executor, awaitable_type>;
+
+  runnable_record(scope_state<Executor>& owner, typename base::role r, std::optional<Executor> ex,
+                  C c)
+      : base(owner, r, std::move(ex)), runs_(std::move(c))
+  {
+  }
+
+  void release() noexcept final { runs_.reset(); }
+
+ private:
+  awaitable_type make_awaitable() final
+  {
+    if constexpr (awaitable<C>)
+      return *std::move(runs_);
+    else
+      return (*runs_)();
+  }
+
+  std::optional<C> runs_;  // empty from release() on
+};
+
+/// The record of a child, which shares the scope's state with it.
+template <typename Executor, typename C>
+class child_record : public runnable_record<Executor, C> {
+ public:
+  using base = runnable_record<Executor, C>;
+
+  child_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
+               typename base::role r = base::role::child)
+      : base(*owner, r, std::move(ex), std::move(c)), keep_(owner)
+  {
+  }
+
+ private:
+  std::shared_ptr<scope_state<Executor>> const keep_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// The executor's own default token where it names one, else use_awaitable.
+template <typename Executor>
+struct default_token {
+  using type = asio::use_awaitable_t<Executor>;
+};
+
+template <typename Executor>
+  requires requires { typename Executor::default_completion_token_type; }
+struct default_token<Executor> {
+  using type = typename Executor::default_completion_token_type;
+};
+
+template <typename Executor>
+using default_token_t = typename default_token<Executor>::type;
+
+/// The signature of a completion with a `T`, as that of co_spawn.
+template <typename T>
+struct completion_signature {
+  static_assert(std::is_default_constructible_v<T>,
+                "asio_cancel_scope: a completion token gets an exception_ptr and a T, and Asio makes "
+                "that T also where there is an exception: it must be default constructible");
+  using type = void(std::exception_ptr, T);
+};
+
+template <>
+struct completion_signature<void> {
+  using type = void(std::exception_ptr);
+};
+
+/// Calls `handler` with `failure`, else with what `child` ended with; moves its value out.
+template <typename Executor, typename T, typename Handler>
+void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failure, Handler& handler)
+{
+  if (!failure) failure = child.failure();
+  if constexpr (std::is_void_v<T>) {
+    std::move(handler)(failure);
+  } else {
+    std::optional<T> value;
+    try {
+      if (!failure) value.emplace(child.take());
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure)
+      std::move(handler)(failure, T());
+    else
+      std::move(handler)(std::exception_ptr(), std::move(*value));
+  }
+}
+
+struct deliver_scope_outcome {
+  template <typename Executor, typename Handler>
+  static void deliver(scope_state<Executor> const& scope, std::exception_ptr const& failure,
+                      Handler& handler)
+  {
+    std::move(handler)(failure ? failure : scope.outcome());
+  }
+};
+
+template <typename T>
+struct deliver_child_outcome {
+  template <typename Executor, typename Handler>
+  static void deliver(record<Executor>& child, std::exception_ptr const& failure, Handler& handler)
+  {
+    if (child.error) child.scope.note_given(child.error);
+    complete_with(static_cast<outcome_record<Executor, T>&>(child), failure, handler);
+  }
+};
+
+/// Starts waiting for a scope. An object, so that it composes with adapters that look for the
+/// executor of an initiation.
+template <typename Executor>
+class initiate_scope_join {
+ public:
+  using executor_type = Executor;
+
+  explicit initiate_scope_join(std::shared_ptr<scope_state<Executor>> scope) noexcept
+      : scope_(std::move(scope))
+  {
+  }
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return scope_->get_executor(); }
+
+  template <typename Handler>
+  void operator()(Handler&& handler) const
+  {
+    using handler_type = std::decay_t<Handler>;
+    using allocator_type = asio::associated_allocator_t<handler_type>;
+    using waiter_type = stored_waiter<scope_state<Executor>, deliver_scope_outcome, handler_type,
+                                      allocator_type>;
+    auto const allocator = asio::get_associated_allocator(handler);
+    auto* const join =
+        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+    if (scope_->is_block()) {
+      join->failure = std::make_exception_ptr(std::logic_error(
+          "asio_cancel_scope: the scope of a block is joined by leaving it: use a nested block"));
+      return join->complete(scope_);
+    }
+    auto slot = asio::get_associated_cancellation_slot(join->handler());
+    if (slot.is_connected()) {
+      try {
+        slot.template emplace<forward_to_scope>(scope_);
+      } catch (...) {
+        join->drop();
+        throw;
+      }
+    }
+    scope_->join(*join);
+  }
+
+  /// What a join's slot does: the whole scope is asked to end.
+  class forward_to_scope {
+   public:
+    explicit forward_to_scope(std::weak_ptr<scope_state<Executor>> scope) noexcept
+        : scope_(std::move(scope))
+    {
+    }
+
+    void operator()(asio::cancellation_type type) const
+    {
+      if (auto const scope = scope_.lock())
+        scope->request(type, scope_state<Executor>::cause::outer);
+    }
+
+   private:
+    std::weak_ptr<scope_state<Executor>> scope_;
+  };
+
+ private:
+  std::shared_ptr<scope_state<Executor>> scope_;
+};
+
+/// Starts waiting for a child.
+template <typename Executor, typename T>
+class initiate_child_join {
+ public:
+  using executor_type = Executor;
+
+  explicit initiate_child_join(std::shared_ptr<outcome_record<Executor, T>> child) noexcept
+      : child_(std::move(child))
+  {
+  }
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return child_->get_executor(); }
+
+  template <typename Handler>
+  void operator()(Handler&& handler) const
+  {
+    using handler_type = std::decay_t<Handler>;
+    using allocator_type = asio::associated_allocator_t<handler_type>;
+    using waiter_type = stored_waiter<record<Executor>, deliver_child_outcome<T>, handler_type,
+                                      allocator_type>;
+    auto const allocator = asio::get_associated_allocator(handler);
+    auto* const join =
+        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+    join->id = child_->scope.next_join_id(*child_);
+    auto slot = asio::get_associated_cancellation_slot(join->handler());
+    if (slot.is_connected()) {
+      try {
+        slot.template emplace<end_the_wait>(child_, join->id);
+      } catch (...) {
+        join->drop();
+        throw;
+      }
+    }
+    child_->scope.join(child_, *join);
+  }
+
+ private:
+  /// What the slot of a child's join does: the wait ends, the child goes on.
+  class end_the_wait {
+   public:
+    end_the_wait(std::weak_ptr<record<Executor>> child, std::uint64_t id) noexcept
+        : child_(std::move(child)), id_(id)
+    {
+    }
+
+    void operator()(asio::cancellation_type) const
+    {
+      if (auto const child = child_.lock()) child->scope.end_join(child, id_);
+    }
+
+   private:
+    std::weak_ptr<record<Executor>> child_;
+    std::uint64_t id_;
+  };
+
+  std::shared_ptr<outcome_record<Executor, T>> child_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

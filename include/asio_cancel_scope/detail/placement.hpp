@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/serial_executor.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <concepts>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// Options of a child, seen from inside.
+template <typename T>
+concept child_settings_holder = requires(T& options) {
+  { access::settings(options) } -> std::convertible_to<child_settings const&>;
+};
+
+/// What may stand first in a call of spawn to say where the child runs.
+template <typename T>
+concept placement = executor<std::remove_cvref_t<T>> ||
+                    execution_context<std::remove_reference_t<T>> ||
+                    child_settings_holder<std::remove_reference_t<T>>;
+
+template <typename C, typename Executor>
+using child_value = typename child_traits<C, Executor>::value_type;
+
+template <typename Executor, typename From>
+[[nodiscard]] Executor executor_from(From const& ex)
+{
+  static_assert(std::is_convertible_v<From, Executor>,
+                "asio_cancel_scope: the child's executor does not fit the executor type of the scope");
+  return Executor(ex);
+}
+
+/// The executor that `where` stands for, as the scope's executor type; nothing if it names none.
+template <typename Executor, typename Where>
+[[nodiscard]] std::optional<Executor> executor_of(Where& where)
+{
+  if constexpr (executor<std::remove_const_t<Where>>) {
+    return executor_from<Executor>(where);
+  } else if constexpr (execution_context<Where>) {
+    return executor_from<Executor>(where.get_executor());
+  } else {
+    auto const& ex = access::settings(where).executor;
+    if (!ex) return std::nullopt;
+    if constexpr (std::is_convertible_v<asio::any_io_executor, Executor>) {
+      return Executor(*ex);
+    } else {
+      if (ex->target_type() != typeid(Executor))
+        throw std::invalid_argument(
+            "asio_cancel_scope: the executor in child_options is not of the scope's executor type");
+      return *ex->template target<Executor>();
+    }
+  }
+}
+
+template <typename Where>
+[[nodiscard]] std::string name_of(Where& where)
+{
+  if constexpr (child_settings_holder<Where>)
+    return access::settings(where).name;
+  else
+    return {};
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

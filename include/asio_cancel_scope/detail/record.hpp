@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+template <typename Executor>
+class scope_state;
+
+/// The error of what was cancelled.
+[[nodiscard]] inline std::exception_ptr aborted()
+{
+  return std::make_exception_ptr(system_error(asio::error::operation_aborted));
+}
+
+/// What a scope knows of one child, or of its body. The protocol is told in scope_state.hpp.
+template <typename Executor>
+class record : public list_hook {
+ public:
+  using executor_type = Executor;
+
+  enum class role : std::uint8_t { body, child, token_child };
+
+  record(scope_state<Executor>& owner, role r, std::optional<Executor> ex)
+      : scope(owner), kind(r), elsewhere(std::move(ex))
+  {
+  }
+  virtual ~record() = default;
+
+  /// Gives the coroutine to co_spawn. On the child's executor.
+  virtual void launch() = 0;
+
+  /// As a task to post, on an executor of its own: the start, or the end if that cannot be.
+  using allocator_type = std::allocator<void>;
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
+  void run();
+  void drop() noexcept;
+
+  /// Destroys the callable with its captures, or the awaitable that was never awaited.
+  virtual void release() noexcept = 0;
+
+  /// A token child posts its outcome to its token, retires after that, and answers true.
+  virtual bool hand_out() noexcept { return false; }
+
+  [[nodiscard]] bool is_body() const noexcept { return kind == role::body; }
+  [[nodiscard]] Executor const& get_executor() const noexcept
+  {
+    return elsewhere ? *elsewhere : scope.get_executor();
+  }
+
+  /// What the child ended with: null for a value. Valid when `done`.
+  [[nodiscard]] std::exception_ptr failure() const
+  {
+    return ending == end::cut_before_start || ending == end::lost ? aborted() : error;
+  }
+
+  [[nodiscard]] bool has_ended() const noexcept { return ending != end::none; }
+
+  enum class end : std::uint8_t {
+    none,              ///< it has not ended
+    returned,          ///< with its value
+    failed,            ///< with `error`
+    cut,               ///< with `error`, a cancellation error after it had been told
+    cut_before_start,  ///< it never started
+    lost,              ///< its frame was destroyed, with its context or by whom it waited for
+  };
+
+  // Constant. The scope is alive as long as the record: a child's record shares it, the body's
+  // record is part of it.
+  scope_state<Executor>& scope;
+  role const kind;
+  std::optional<Executor> const elsewhere;  // empty: runs on the scope's executor
+  std::string name;                         // set before the record is enrolled
+
+  // Under the scope's mutex.
+  std::shared_ptr<record> self;     // what keeps a live child: set from enrolling to retiring
+  bool enrolled = false;            // it counts; false for one that the scope refused
+  record* next_to_start = nullptr;  // in the queue of those that wait for their start
+  list<waiter<record>> joins;       // empty once `done`
+  std::uint64_t joins_made = 0;     // gives each join its id
+
+  // The strongest type asked for through the handle or the token's slot. Written under the mutex,
+  // only ever stronger; read without it where the child is started.
+  std::atomic<asio::cancellation_type> asked{asio::cancellation_type::none};
+
+  // Set, with everything that is the outcome, when the child has retired; never cleared. The
+  // release pairs with the acquire of who looks.
+  std::atomic<bool> done{false};
+  std::exception_ptr error;
+  end ending = end::none;
+
+  // On the child's executor only.
+  bool started = false;        // its code has been entered
+  asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
+  asio::cancellation_signal signal;
+};
+
+/// Records in the order in which they are to start. Owns nothing.
+template <typename Executor>
+class start_queue {
+ public:
+  using record_type = record<Executor>;
+
+  start_queue() = default;
+  start_queue(start_queue&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr))
+  {
+  }
+  start_queue& operator=(start_queue&&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return !first_; }
+
+  void push_back(record_type& r) noexcept
+  {
+    (last_ ? last_->next_to_start : first_) = &r;
+    last_ = &r;
+  }
+
+  [[nodiscard]] record_type* pop_front() noexcept
+  {
+    auto* const r = first_;
+    if (!r) return nullptr;
+    first_ = std::exchange(r->next_to_start, nullptr);
+    if (!first_) last_ = nullptr;
+    return r;
+  }
+
+  void remove(record_type& r) noexcept
+  {
+    start_queue others;
+    while (auto* const front = pop_front())
+      if (front != &r) others.push_back(*front);
+    std::swap(first_, others.first_);
+    std::swap(last_, others.last_);
+  }
+
+ private:
+  record_type* first_ = nullptr;
+  record_type* last_ = nullptr;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

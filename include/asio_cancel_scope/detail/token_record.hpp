@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/join.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// The record of a child that was spawned with a completion token: it hands its outcome to the
+/// token's handler and retires when that has returned.
+template <typename Executor, typename C, typename Handler>
+class token_record final : public child_record<Executor, C> {
+  using base = child_record<Executor, C>;
+  using handler_executor = asio::associated_executor_t<Handler, Executor>;
+
+ public:
+  token_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
+               Handler handler)
+      : base(owner, std::move(ex), std::move(c), base::role::token_child),
+        handler_(std::move(handler)),
+        work_(asio::get_associated_executor(handler_, this->get_executor()))
+  {
+  }
+
+  [[nodiscard]] Handler& handler() noexcept { return handler_; }
+
+  bool hand_out() noexcept override
+  {
+    for (int attempts = 2; attempts > 0; --attempts) {
+      try {
+        if (post_task(work_.get_executor(), delivery_) == posting::refused) delivery_.drop();
+        return true;
+      } catch (...) {
+        // No memory to post with: there is nobody to tell, and a handler must not be lost.
+      }
+    }
+    deliver();
+    return true;
+  }
+
+ private:
+  /// As a task to post: gives the handler the outcome. Part of the record, which lives until it has
+  /// retired.
+  struct delivery {
+    token_record& child;
+    using allocator_type = asio::associated_allocator_t<Handler>;
+    [[nodiscard]] allocator_type get_allocator() const noexcept
+    {
+      return asio::get_associated_allocator(child.handler_);
+    }
+    void run() { child.deliver(); }
+    void drop() noexcept
+    {
+      auto const retire = retire_at_exit(child);
+      [[maybe_unused]] auto const handler = std::move(child.handler_);
+    }
+  };
+
+  class retire_at_exit {
+   public:
+    explicit retire_at_exit(token_record& child) noexcept : child_(child) {}
+    retire_at_exit(retire_at_exit const&) = delete;
+    retire_at_exit& operator=(retire_at_exit const&) = delete;
+    ~retire_at_exit() { child_.scope.retire(child_); }
+
+   private:
+    token_record& child_;
+  };
+
+  void deliver()
+  {
+    auto const retire = retire_at_exit(*this);
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) slot.clear();
+    auto handler = std::move(handler_);
+    complete_with(*this, nullptr, handler);
+  }
+
+  Handler handler_;
+  asio::executor_work_guard<handler_executor> work_;  // keeps the handler's context running
+  delivery delivery_{*this};
+};
+
+/// Marks, on its thread, the call of an initiating function: an initiation that runs inside it may
+/// throw to the caller; one that a lazy token runs later must not.
+class initiating_call {
+ public:
+  initiating_call() noexcept : id_(++made_), outer_(std::exchange(current_, id_)) {}
+  initiating_call(initiating_call const&) = delete;
+  initiating_call& operator=(initiating_call const&) = delete;
+  ~initiating_call() { current_ = outer_; }
+
+  [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  [[nodiscard]] static bool is_under_way(std::uint64_t id) noexcept { return current_ == id; }
+
+ private:
+  inline static constinit std::atomic<std::uint64_t> made_ = 0;  // the last id given; unique
+  inline static constinit thread_local std::uint64_t current_ = 0;
+
+  std::uint64_t id_;
+  std::uint64_t outer_;
+};
+
+/// Spawns a child whose outcome goes to a handler.
+template <typename Executor>
+class initiate_spawn {
+ public:
+  using executor_type = Executor;
+
+  initiate_spawn(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
+                 std::string name, initiating_call const& call)
+      : scope_(std::move(scope)), executor_(std::move(ex)), name_(std::move(name)), call_(call.id())
+  {
+  }
+
+  [[nodiscard]] executor_type get_executor() const noexcept
+  {
+    return executor_ ? *executor_ : scope_->get_executor();
+  }
+
+  template <typename Handler, typename C>
+  void operator()(Handler&& handler, C&& c) const
+  {
+    using record_type = token_record<Executor, std::decay_t<C>, std::decay_t<Handler>>;
+    auto const child = std::make_shared<record_type>(scope_, executor_, std::forward<C>(c),
+                                                     std::forward<Handler>(handler));
+    child->name = name_;
+    try {
+      auto slot = asio::get_associated_cancellation_slot(child->handler());
+      if (slot.is_connected()) slot.template emplace<forward_to_child>(child);
+      scope_->spawn(child);
+    } catch (...) {
+      if (initiating_call::is_under_way(call_)) throw;
+      scope_->refuse(child, std::current_exception());
+    }
+  }
+
+ private:
+  /// What the token's slot does: this child is asked to end.
+  class forward_to_child {
+   public:
+    explicit forward_to_child(std::weak_ptr<record<Executor>> child) noexcept
+        : child_(std::move(child))
+    {
+    }
+
+    void operator()(asio::cancellation_type type) const
+    {
+      if (auto const child = child_.lock()) child->scope.request_of(*child, type);
+    }
+
+   private:
+    std::weak_ptr<record<Executor>> child_;
+  };
+
+  std::shared_ptr<scope_state<Executor>> scope_;
+  std::optional<Executor> executor_;  // empty: the scope's
+  std::string name_;
+  std::uint64_t call_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/list.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// A completion handler that waits for a `Source` (a scope, a child) to end. It is always completed
+/// by posting; what it is told is looked up when it is delivered, on its own executor.
+template <typename Source>
+class waiter : public list_hook {
+ public:
+  /// Posts the handler. Ends this object.
+  virtual void complete(std::shared_ptr<Source> source) noexcept = 0;
+
+  /// What the handler gets instead of the source's outcome, if anything. Written by who takes the
+  /// waiter out of its list, or before it is in one.
+  std::exception_ptr failure;
+
+  /// How its slot's handler finds it again: a pointer could meanwhile mean another waiter.
+  std::uint64_t id = 0;
+
+ protected:
+  ~waiter() = default;
+};
+
+/// Whether a stored handler brings what it needs, or lives in memory of its source and belongs to a
+/// coroutine, which keeps its context running by itself.
+enum class storage { own, of_source };
+
+/// The stored handler. `Deliver::deliver(source, failure, handler)` calls it. Memory comes from
+/// `Allocator` and is given back before the handler runs.
+template <typename Source, typename Deliver, typename Handler, typename Allocator,
+          storage Storage = storage::own>
+class stored_waiter final : public waiter<Source> {
+  using executor_type = asio::associated_executor_t<Handler, typename Source::executor_type>;
+  using traits =
+      typename std::allocator_traits<Allocator>::template rebind_traits<stored_waiter>;
+  using no_work = std::type_identity<executor_type>;
+  using work_type = std::conditional_t<Storage == storage::own,
+                                       asio::executor_work_guard<executor_type>, no_work>;
+
+ public:
+  /// What the executor may allocate with to post this.
+  using allocator_type =
+      std::conditional_t<Storage == storage::own, Allocator, std::allocator<void>>;
+
+  /// Takes the handler. `ex` is used if the handler has no executor of its own.
+  [[nodiscard]] static stored_waiter* make(Handler&& handler,
+                                           typename Source::executor_type const& ex,
+                                           Allocator const& allocator)
+  {
+    typename traits::allocator_type rebound(allocator);
+    auto* const memory = traits::allocate(rebound, 1);
+    try {
+      return ::new (static_cast<void*>(memory)) stored_waiter(std::move(handler), ex, allocator);
+    } catch (...) {
+      traits::deallocate(rebound, memory, 1);
+      throw;
+    }
+  }
+
+  void complete(std::shared_ptr<Source> source) noexcept override
+  {
+    source_ = std::move(source);
+    for (int attempts = 2; attempts > 0; --attempts) {
+      try {
+        if (post_task(target(), *this) == posting::refused) drop();
+        return;
+      } catch (...) {
+        // No memory to post with. There is nobody to tell, and a handler must not be lost.
+      }
+    }
+    run();
+  }
+
+  void run()
+  {
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) slot.clear();
+    [[maybe_unused]] auto const work = std::move(work_);
+    auto const source = std::move(source_);
+    auto const failed = std::move(this->failure);
+    auto handler = std::move(handler_);
+    destroy();
+    Deliver::deliver(*source, failed, handler);
+  }
+
+  void drop() noexcept
+  {
+    // Destroying the handler may destroy the frame that holds the last reference to the source.
+    auto const source = std::move(source_);
+    destroy();
+  }
+
+  [[nodiscard]] allocator_type get_allocator() const noexcept
+  {
+    if constexpr (Storage == storage::own)
+      return allocator_;
+    else
+      return {};
+  }
+
+  [[nodiscard]] Handler& handler() noexcept { return handler_; }
+
+ private:
+  stored_waiter(Handler&& handler, typename Source::executor_type const& ex,
+                Allocator const& allocator)
+      : handler_(std::move(handler)), work_(make_work(handler_, ex)), allocator_(allocator)
+  {
+  }
+  ~stored_waiter() = default;
+
+  static work_type make_work(Handler const& handler, typename Source::executor_type const& ex)
+  {
+    if constexpr (Storage == storage::own)
+      return work_type(asio::get_associated_executor(handler, ex));
+    else
+      return {};
+  }
+
+  executor_type target() const
+  {
+    if constexpr (Storage == storage::own)
+      return work_.get_executor();
+    else
+      return asio::get_associated_executor(handler_, source_->get_executor());
+  }
+
+  void destroy() noexcept
+  {
+    typename traits::allocator_type rebound(allocator_);
+    this->~stored_waiter();
+    traits::deallocate(rebound, this, 1);
+  }
+
+  Handler handler_;
+  [[no_unique_address]] work_type work_;
+  [[no_unique_address]] Allocator allocator_;
+  // Set from complete() on, so that the source outlives the posted handler; empty while the waiter
+  // is in the source's list, where it would be a cycle.
+  std::shared_ptr<Source> source_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/on_child_error.hpp>
+
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+/// Options of a scope, set by chaining: `scope_options().name("sessions").policy(keep_running)`.
+///
+/// A class and not an aggregate, because GCC up to 12 destroys a braced aggregate twice that is
+/// written inside a `co_await` expression.
+class scope_options {
+ public:
+  scope_options() noexcept {}
+
+  /// What an error of a child does to its siblings. Default: `on_child_error::cancel_scope`.
+  scope_options& policy(on_child_error policy) & noexcept
+  {
+    settings_.cancel_on_child_error = policy == on_child_error::cancel_scope;
+    return *this;
+  }
+
+  /// Gets the errors that leaving the scope does not throw: those after the first, under
+  /// `on_child_error::keep_running` every error of a child, and in the object form one that no join
+  /// takes.
+  ///
+  /// Called at once when such an error comes, on the failing child's executor, so perhaps from
+  /// several threads at a time, and under no lock. Must not throw. Default: they are dropped.
+  scope_options& on_suppressed(std::function<void(std::exception_ptr)> observer) &
+  {
+    settings_.on_suppressed = std::move(observer);
+    return *this;
+  }
+
+  /// A name for diagnostics, as `cancel_scope::name()` tells it. Default: empty.
+  scope_options& name(std::string name) &
+  {
+    settings_.name = std::move(name);
+    return *this;
+  }
+
+  scope_options&& policy(on_child_error p) && noexcept { return std::move(policy(p)); }
+  scope_options&& on_suppressed(std::function<void(std::exception_ptr)> observer) &&
+  {
+    return std::move(on_suppressed(std::move(observer)));
+  }
+  scope_options&& name(std::string n) && { return std::move(name(std::move(n))); }
+
+ private:
+  friend detail::access;
+
+  detail::scope_settings settings_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_cause.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <optional>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+/// What leaving a scope tells, when it throws nothing: whether the scope was cancelled, and what its
+/// body returned.
+///
+/// The two are independent, as in Trio: a body may have returned its value although the scope was
+/// cancelled after that, or although it caught the cancellation.
+template <typename T>
+class scope_result {
+ public:
+  using value_type = T;
+
+  /// Whether a cancellation of the scope cut something short, the body or a child.
+  [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
+
+  /// Why the scope was cancelled; `cancel_cause::none` if it was not.
+  [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }
+
+  /// Whether the body ran to its end.
+  [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
+
+  /// What the body returned.
+  ///
+  /// @throws system_error with `asio::error::operation_aborted` if the body was cut short.
+  [[nodiscard]] T& value() & { return checked(), *value_; }
+  [[nodiscard]] T const& value() const& { return checked(), *value_; }
+  [[nodiscard]] T&& value() && { return checked(), *std::move(value_); }
+
+  /// What the body returned.
+  ///
+  /// @pre `has_value()`
+  [[nodiscard]] T& operator*() & noexcept { return *value_; }
+  [[nodiscard]] T const& operator*() const& noexcept { return *value_; }
+  [[nodiscard]] T&& operator*() && noexcept { return *std::move(value_); }
+  [[nodiscard]] T* operator->() noexcept { return &*value_; }
+  [[nodiscard]] T const* operator->() const noexcept { return &*value_; }
+
+ private:
+  friend detail::access;
+
+  scope_result(bool cancelled_caught, cancel_cause cause, std::optional<T>&& value)
+      : cancelled_caught_(cancelled_caught), cause_(cause), value_(std::move(value))
+  {
+  }
+
+  void checked() const
+  {
+    if (!value_) throw detail::system_error(asio::error::operation_aborted, "scope_result::value");
+  }
+
+  bool cancelled_caught_;
+  cancel_cause cause_;
+  std::optional<T> value_;
+};
+
+/// For a body that returns nothing: `has_value()` still tells whether it ran to its end.
+template <>
+class scope_result<void> {
+ public:
+  using value_type = void;
+
+  [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
+  [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }
+  [[nodiscard]] bool has_value() const noexcept { return has_value_; }
+
+ private:
+  friend detail::access;
+
+  scope_result(bool cancelled_caught, cancel_cause cause, bool has_value) noexcept
+      : cancelled_caught_(cancelled_caught), cause_(cause), has_value_(has_value)
+  {
+  }
+
+  bool cancelled_caught_;
+  cancel_cause cause_;
+  bool has_value_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND
