@@ -2,11 +2,17 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_cause.hpp>
+#include <asio_cancel_scope/cancel_on.hpp>
 #include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/checkpoint.hpp>
 #include <asio_cancel_scope/child.hpp>
 #include <asio_cancel_scope/child_options.hpp>
 #include <asio_cancel_scope/on_child_error.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/scope_result.hpp>
+#include <asio_cancel_scope/shielded.hpp>
+#include <asio_cancel_scope/shutdown_report.hpp>
+#include <asio_cancel_scope/timeouts.hpp>
 #include <asio_cancel_scope/version.hpp>
 #include <asio_cancel_scope/with_cancel_scope.hpp>
+#include <asio_cancel_scope/with_cleanup.hpp>

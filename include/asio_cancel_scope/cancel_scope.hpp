@@ -6,11 +6,13 @@
 #include <asio_cancel_scope/child_options.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
 #include <asio_cancel_scope/detail/placement.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/token_record.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
+#include <asio_cancel_scope/shutdown_report.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -26,24 +28,25 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// been left none of them is left.
 ///
 /// A scope is usually the parameter of a body given to `with_cancel_scope`, which leaves it. As an
-/// object of its own it is left with `async_join`. Leaving waits until every child has ended and its
-/// frame, its callable and the captures are destroyed; it does not cancel them. A real error of a
-/// child cancels the scope, and leaving throws the first such error, the very object; later ones go
-/// to `scope_options::on_suppressed`. After a cancellation of the scope the `operation_aborted` of
-/// those that were told is swallowed. As in Trio's nursery and asyncio's TaskGroup.
+/// object of its own it is left with `async_join`. Leaving waits until every child has ended and
+/// its frame, its callable and the captures are destroyed; it does not cancel them. A real error of
+/// a child cancels the scope, and leaving throws the first such error, the very object; later ones
+/// go to `scope_options::on_suppressed`. After a cancellation of the scope the `operation_aborted`
+/// of those that were told is swallowed. As in Trio's nursery and asyncio's TaskGroup.
 ///
-/// The usual mistake is to expect that a body which returns ends its children: call `cancel()` first.
+/// The usual mistake is to expect that a body which returns ends its children: call `cancel()`
+/// first.
 ///
 /// @tparam Executor  The executor of the scope and, unless they are given another, of its children.
 ///   It must serialise handlers: an `io_context` run by one thread, or a strand. Inside
-///   `any_io_executor`, the executor of a `thread_pool` and the `system_executor` are recognised, and
-///   the body and each child get a strand of their own. One `io_context` run by several threads
+///   `any_io_executor`, the executor of a `thread_pool` and the `system_executor` are recognised,
+///   and the body and each child get a strand of their own. One `io_context` run by several threads
 ///   cannot be recognised: give the scope, or each child, a strand.
 ///
 /// @par Object Lifetimes
 /// Neither copyable nor movable. Destroyed with children left, which happens when its frame is
-/// destroyed, it asks them to end and does not wait; what it shares with them lives until the last is
-/// gone. Children that refer to the destroyed frame must run on a context that dies no later.
+/// destroyed, it asks them to end and does not wait; what it shares with them lives until the last
+/// is gone. Children that refer to the destroyed frame must run on a context that dies no later.
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe.@n
@@ -54,10 +57,11 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// @snippet examples/01_first_scope.cpp first_scope
 template <typename Executor = asio::any_io_executor>
 class cancel_scope {
-  static_assert(!detail::parallel_executor<Executor>,
-                "asio_cancel_scope: the executor of a thread_pool, and system_executor, run the "
-                "handlers of one child in parallel: use a strand, or any_io_executor, in which each "
-                "child gets a strand of its own");
+  static_assert(
+      !detail::parallel_executor<Executor>,
+      "asio_cancel_scope: the executor of a thread_pool, and system_executor, run the "
+      "handlers of one child in parallel: use a strand, or any_io_executor, in which each "
+      "child gets a strand of its own");
 
  public:
   using executor_type = Executor;
@@ -72,17 +76,14 @@ class cancel_scope {
 
   /// Makes an open scope without children.
   explicit cancel_scope(executor_type ex, scope_options options = {})
-      : state_(std::make_shared<state_type>(
-            ex, std::move(detail::access::settings(options))))
-  {
+      : state_(std::make_shared<state_type>(ex, std::move(detail::access::settings(options)))) {
+    state_->start_deadline();
   }
 
   /// Makes an open scope without children on the executor of `context`.
   template <detail::execution_context ExecutionContext>
   explicit cancel_scope(ExecutionContext& context, scope_options options = {})
-      : cancel_scope(executor_type(context.get_executor()), std::move(options))
-  {
-  }
+      : cancel_scope(executor_type(context.get_executor()), std::move(options)) {}
 
   cancel_scope(cancel_scope const&) = delete;
   cancel_scope& operator=(cancel_scope const&) = delete;
@@ -98,20 +99,22 @@ class cancel_scope {
   /// The child's code does not run inside this call: it starts on its executor afterwards, and
   /// children of one executor start in the order in which they were spawned. In a scope that has
   /// been cancelled it never starts: @p c is destroyed, and the handle is done with
-  /// `operation_aborted`. The body and the children may spawn, also the last one, as long as they run.
+  /// `operation_aborted`. The body and the children may spawn, also the last one, as long as they
+  /// run.
   ///
-  /// @param c  An `awaitable<T>`, or a callable without parameters that returns one. It is kept, with
+  /// @param c  An `awaitable<T>`, or a callable without parameters that returns one. It is kept,
+  /// with
   ///   its captures, until the child has ended. A callable that throws before it returns its
   ///   awaitable is a child that fails.
   ///
   /// @return A handle, which may be dropped at once.
   ///
-  /// @throws std::logic_error if the scope is closed; what copying @p c, allocating or posting throws.
+  /// @throws std::logic_error if the scope is closed; what copying @p c, allocating or posting
+  /// throws.
   ///   Then nothing has been started, and the scope is as it was.
   template <typename C>
     requires(!detail::placement<C>)
-  child<detail::child_value<C, Executor>, Executor> spawn(C c)
-  {
+  child<detail::child_value<C, Executor>, Executor> spawn(C c) {
     return spawn_with({}, std::nullopt, std::move(c));
   }
 
@@ -121,9 +124,9 @@ class cancel_scope {
   ///
   /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
   template <detail::placement Where, typename C>
-  child<detail::child_value<C, Executor>, Executor> spawn(Where&& where, C c)
-  {
-    return spawn_with(detail::name_of(where), detail::executor_of<Executor>(where), std::move(c));
+  child<detail::child_value<C, Executor>, Executor> spawn(Where&& where, C c) {
+    return spawn_with(detail::settings_of(where), detail::executor_of<Executor>(where),
+                      std::move(c));
   }
 
   /// Starts a child whose outcome, error included, goes to a completion token: it never fails the
@@ -147,16 +150,14 @@ class cancel_scope {
   ///   the token gets the error.
   template <typename C, typename CompletionToken>
     requires(!detail::placement<C>)
-  auto spawn(C c, CompletionToken&& token)
-  {
+  auto spawn(C c, CompletionToken&& token) {
     return spawn_to({}, std::nullopt, std::move(c), token);
   }
 
   /// Starts a child that runs on @p where and whose outcome goes to a completion token.
   template <detail::placement Where, typename C, typename CompletionToken>
-  auto spawn(Where&& where, C c, CompletionToken&& token)
-  {
-    return spawn_to(detail::name_of(where), detail::executor_of<Executor>(where), std::move(c),
+  auto spawn(Where&& where, C c, CompletionToken&& token) {
+    return spawn_to(detail::settings_of(where), detail::executor_of<Executor>(where), std::move(c),
                     token);
   }
 
@@ -164,18 +165,67 @@ class cancel_scope {
   /// starts.
   ///
   /// It only asks: a child that goes on is waited for. Of the types in @p type the strongest counts
-  /// (`terminal`, `partial`, `total`; `none` does nothing), and nobody is sent a type weaker than one
-  /// that he has been sent. Coroutines react to `terminal` only, unless they have reset their
+  /// (`terminal`, `partial`, `total`; `none` does nothing), and nobody is sent a type weaker than
+  /// one that he has been sent. Coroutines react to `terminal` only, unless they have reset their
   /// cancellation state. On a closed scope this does nothing.
   ///
-  /// May be called again, and from anywhere: a child, the body, another thread, a destructor, inside
-  /// an emission. It does not block. Each signal is emitted on the executor of the child that it is
-  /// for: at once if this is called there, so that its next `co_await` sees it, else posted.
+  /// May be called again, and from anywhere: a child, the body, another thread, a destructor,
+  /// inside an emission. It does not block. Each signal is emitted on the executor of the child
+  /// that it is for: at once if this is called there, so that its next `co_await` sees it, else
+  /// posted.
   ///
   /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
-  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
-  {
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
     state_->request(type, state_type::cause::requested);
+  }
+
+  /// Sets a deadline: when it comes the scope is cancelled, with `cancel_cause::deadline`.
+  ///
+  /// A scope has one deadline, which may be moved and cleared at any time, any number of times; no
+  /// timer is made before the first is set. A deadline in the past cancels at once;
+  /// `duration::max()`, and what is too long for the clock, is never. On a closed scope this does
+  /// nothing.
+  ///
+  /// The deadline is kept by a timer on the scope's executor: a body that does not let go of its
+  /// thread is cancelled when it does.
+  ///
+  /// @param d  From now, in any unit; a fraction of the clock's tick is rounded up.
+  template <typename Rep, typename Period>
+  void cancel_after(std::chrono::duration<Rep, Period> d) {
+    state_->cancel_after(detail::saturated(d));
+  }
+
+  /// Sets the deadline to a point in time. `time_point::max()` is never.
+  void cancel_at(time_point at) { state_->set_deadline(at); }
+
+  /// Takes the deadline away.
+  void clear_deadline() { state_->set_deadline(time_point::max()); }
+
+  /// The deadline, if one is set; also when it has passed.
+  [[nodiscard]] std::optional<time_point> deadline() const { return state_->deadline(); }
+
+  /// Asks everything to finish: nothing new starts, the body is cancelled (terminal) so that it
+  /// takes in no more work, the children are asked with `cancellation_type::total`, and when the
+  /// grace period is over everything that is left is cancelled (terminal).
+  ///
+  /// Children that were spawned with `child_options().graceful()` accept `total`, at every
+  /// `co_await`; what such a child must finish runs in a block of its own, which `total` passes by
+  /// and terminal does not. Other children go on until terminal; `get_stop_token()` tells them to
+  /// finish.
+  ///
+  /// Called again, or with `cancel()` within the grace period, it ends the grace period: the second
+  /// Ctrl-C forces. A deadline that comes earlier ends it too. The cause is `requested`.
+  ///
+  /// @param grace  In any unit; zero or less cancels at once.
+  template <typename Rep, typename Period>
+  void shutdown(std::chrono::duration<Rep, Period> grace) {
+    state_->shutdown(detail::saturated(grace));
+  }
+
+  /// Of the children that `shutdown` found running: how many have ended so far.
+  [[nodiscard]] shutdown_report shutdown_counts() const noexcept {
+    auto const counts = state_->shutdown_so_far();
+    return detail::access::make<shutdown_report>(counts.finished, counts.forced);
   }
 
   /// Whether cancellation of this scope has been requested, whatever the cause.
@@ -186,8 +236,7 @@ class cancel_scope {
   [[nodiscard]] bool cancelled_caught() const noexcept { return state_->cancelled_caught(); }
 
   /// Why the scope was cancelled: the first cause.
-  [[nodiscard]] cancel_cause cause() const noexcept
-  {
+  [[nodiscard]] cancel_cause cause() const noexcept {
     return static_cast<cancel_cause>(state_->why());
   }
 
@@ -221,7 +270,8 @@ class cancel_scope {
   /// this function, even when no child is left.
   ///
   /// @par Per-Operation Cancellation
-  /// @li `terminal`, `partial`, `total`: the scope is cancelled with that type and the wait goes on.
+  /// @li `terminal`, `partial`, `total`: the scope is cancelled with that type and the wait goes
+  /// on.
   ///
   /// @par Errors
   /// @li `std::logic_error` on the scope of a block, which is joined by leaving it.
@@ -229,8 +279,7 @@ class cancel_scope {
   /// @par Object Lifetimes
   /// The scope may be destroyed while the wait goes on.
   template <typename CompletionToken = detail::default_token_t<Executor>>
-  auto async_join(CompletionToken&& token = CompletionToken())
-  {
+  auto async_join(CompletionToken&& token = CompletionToken()) {
     return asio::async_initiate<CompletionToken, void(std::exception_ptr)>(
         detail::initiate_scope_join<Executor>(state_), token);
   }
@@ -243,25 +292,23 @@ class cancel_scope {
   explicit cancel_scope(std::shared_ptr<state_type> state) noexcept : state_(std::move(state)) {}
 
   template <typename C>
-  auto spawn_with(std::string name, std::optional<Executor> where, C c)
-  {
+  auto spawn_with(detail::child_settings settings, std::optional<Executor> where, C c) {
     auto record = std::make_shared<detail::child_record<Executor, C>>(
         state_, state_->place(std::move(where)), std::move(c));
-    record->name = std::move(name);
+    record->apply(std::move(settings));
     state_->spawn(record);
     return detail::access::make<child<detail::child_value<C, Executor>, Executor>>(
         std::move(record));
   }
 
   template <typename C, typename CompletionToken>
-  auto spawn_to(std::string name, std::optional<Executor> where, C c, CompletionToken& token)
-  {
-    using signature =
-        typename detail::completion_signature<detail::child_value<C, Executor>>::type;
+  auto spawn_to(detail::child_settings settings, std::optional<Executor> where, C c,
+                CompletionToken& token) {
+    using signature = typename detail::completion_signature<detail::child_value<C, Executor>>::type;
     detail::initiating_call const call;
     return asio::async_initiate<CompletionToken, signature>(
-        detail::initiate_spawn<Executor>(state_, state_->place(std::move(where)), std::move(name),
-                                         call),
+        detail::initiate_spawn<Executor>(state_, state_->place(std::move(where)),
+                                         std::move(settings), call),
         token, std::move(c));
   }
 
@@ -270,10 +317,10 @@ class cancel_scope {
 
 template <typename ExecutionContext>
   requires detail::execution_context<ExecutionContext>
-explicit cancel_scope(ExecutionContext&) -> cancel_scope<asio::any_io_executor>;
+explicit cancel_scope(ExecutionContext&)->cancel_scope<asio::any_io_executor>;
 
 template <typename ExecutionContext>
   requires detail::execution_context<ExecutionContext>
-explicit cancel_scope(ExecutionContext&, scope_options) -> cancel_scope<asio::any_io_executor>;
+explicit cancel_scope(ExecutionContext&, scope_options)->cancel_scope<asio::any_io_executor>;
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

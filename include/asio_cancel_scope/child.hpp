@@ -25,8 +25,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe.@n
-/// @e Shared @e objects: Safe, except moving and destroying, for members that are const; `get()` and
-/// `async_join` decide by themselves which of two gets the value.
+/// @e Shared @e objects: Safe, except moving and destroying, for members that are const; `get()`
+/// and `async_join` decide by themselves which of two gets the value.
 template <typename T, typename Executor = asio::any_io_executor>
 class child {
  public:
@@ -50,10 +50,7 @@ class child {
 
   /// Whether the child has ended, and its frame, its callable and the captures are destroyed. Once
   /// true it stays so, and what the child did happens before.
-  [[nodiscard]] bool done() const noexcept
-  {
-    return record_->done.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] bool done() const noexcept { return record_->done.load(std::memory_order_acquire); }
 
   /// Asks this child alone to end. The scope is not cancelled, and does not fail by the
   /// `operation_aborted` that the child ends with.
@@ -66,8 +63,7 @@ class child {
   /// The signal is emitted on the child's executor: at once if this is called there, else posted.
   ///
   /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
-  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
-  {
+  void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
     record_->scope.request_of(*record_, type);
   }
 
@@ -93,8 +89,7 @@ class child {
   /// @par Object Lifetimes
   /// The handle may be destroyed while the wait goes on.
   template <typename CompletionToken = detail::default_token_t<Executor>>
-  auto async_join(CompletionToken&& token = CompletionToken())
-  {
+  auto async_join(CompletionToken&& token = CompletionToken()) {
     return asio::async_initiate<CompletionToken, typename detail::completion_signature<T>::type>(
         detail::initiate_child_join<Executor, T>(record_), token);
   }
@@ -103,8 +98,7 @@ class child {
   ///
   /// @throws what the child ended with; `std::logic_error` if it is not done, or if the value has
   ///   been taken.
-  T get()
-  {
+  T get() {
     if (!done()) throw std::logic_error("asio_cancel_scope: child::get() before the child is done");
     return record_->take();
   }
@@ -113,9 +107,7 @@ class child {
   friend detail::access;
 
   explicit child(std::shared_ptr<detail::outcome_record<Executor, T>> record) noexcept
-      : record_(std::move(record))
-  {
-  }
+      : record_(std::move(record)) {}
 
   std::shared_ptr<detail::outcome_record<Executor, T>> record_;
 };

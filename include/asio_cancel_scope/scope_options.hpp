@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/on_child_error.hpp>
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <string>
@@ -20,8 +22,7 @@ class scope_options {
   scope_options() noexcept {}
 
   /// What an error of a child does to its siblings. Default: `on_child_error::cancel_scope`.
-  scope_options& policy(on_child_error policy) & noexcept
-  {
+  scope_options& policy(on_child_error policy) & noexcept {
     settings_.cancel_on_child_error = policy == on_child_error::cancel_scope;
     return *this;
   }
@@ -32,25 +33,45 @@ class scope_options {
   ///
   /// Called at once when such an error comes, on the failing child's executor, so perhaps from
   /// several threads at a time, and under no lock. Must not throw. Default: they are dropped.
-  scope_options& on_suppressed(std::function<void(std::exception_ptr)> observer) &
-  {
+  scope_options& on_suppressed(std::function<void(std::exception_ptr)> observer) & {
     settings_.on_suppressed = std::move(observer);
     return *this;
   }
 
   /// A name for diagnostics, as `cancel_scope::name()` tells it. Default: empty.
-  scope_options& name(std::string name) &
-  {
+  scope_options& name(std::string name) & {
     settings_.name = std::move(name);
     return *this;
   }
 
+  /// Sets a deadline, as `cancel_scope::cancel_at`. Default: none.
+  scope_options& deadline_at(std::chrono::steady_clock::time_point at) & noexcept {
+    settings_.deadline_at = at;
+    settings_.deadline_after.reset();
+    return *this;
+  }
+
+  /// Sets a deadline, as `cancel_scope::cancel_after`, that counts from when the scope is entered:
+  /// a block when it is awaited, an object when it is constructed.
+  template <typename Rep, typename Period>
+  scope_options& deadline_after(std::chrono::duration<Rep, Period> d) & {
+    settings_.deadline_after = detail::saturated(d);
+    settings_.deadline_at.reset();
+    return *this;
+  }
+
   scope_options&& policy(on_child_error p) && noexcept { return std::move(policy(p)); }
-  scope_options&& on_suppressed(std::function<void(std::exception_ptr)> observer) &&
-  {
+  scope_options&& on_suppressed(std::function<void(std::exception_ptr)> observer) && {
     return std::move(on_suppressed(std::move(observer)));
   }
   scope_options&& name(std::string n) && { return std::move(name(std::move(n))); }
+  scope_options&& deadline_at(std::chrono::steady_clock::time_point at) && noexcept {
+    return std::move(deadline_at(at));
+  }
+  template <typename Rep, typename Period>
+  scope_options&& deadline_after(std::chrono::duration<Rep, Period> d) && {
+    return std::move(deadline_after(d));
+  }
 
  private:
   friend detail::access;

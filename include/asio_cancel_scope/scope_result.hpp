@@ -3,14 +3,15 @@
 
 #include <asio_cancel_scope/cancel_cause.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/shutdown_report.hpp>
 
 #include <optional>
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 
-/// What leaving a scope tells, when it throws nothing: whether the scope was cancelled, and what its
-/// body returned.
+/// What leaving a scope tells, when it throws nothing: whether the scope was cancelled, and what
+/// its body returned.
 ///
 /// The two are independent, as in Trio: a body may have returned its value although the scope was
 /// cancelled after that, or although it caught the cancellation.
@@ -24,6 +25,10 @@ class scope_result {
 
   /// Why the scope was cancelled; `cancel_cause::none` if it was not.
   [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }
+
+  /// Of the children that a `shutdown` of the scope found running: how many ended by themselves and
+  /// how many were forced.
+  [[nodiscard]] shutdown_report const& shutdown_counts() const noexcept { return shutdown_; }
 
   /// Whether the body ran to its end.
   [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
@@ -47,18 +52,20 @@ class scope_result {
  private:
   friend detail::access;
 
-  scope_result(bool cancelled_caught, cancel_cause cause, std::optional<T>&& value)
-      : cancelled_caught_(cancelled_caught), cause_(cause), value_(std::move(value))
-  {
-  }
+  scope_result(bool cancelled_caught, cancel_cause cause, shutdown_report shutdown,
+               std::optional<T>&& value)
+      : cancelled_caught_(cancelled_caught),
+        cause_(cause),
+        shutdown_(shutdown),
+        value_(std::move(value)) {}
 
-  void checked() const
-  {
+  void checked() const {
     if (!value_) throw detail::system_error(asio::error::operation_aborted, "scope_result::value");
   }
 
   bool cancelled_caught_;
   cancel_cause cause_;
+  shutdown_report shutdown_;
   std::optional<T> value_;
 };
 
@@ -70,18 +77,22 @@ class scope_result<void> {
 
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
   [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }
+  [[nodiscard]] shutdown_report const& shutdown_counts() const noexcept { return shutdown_; }
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
 
  private:
   friend detail::access;
 
-  scope_result(bool cancelled_caught, cancel_cause cause, bool has_value) noexcept
-      : cancelled_caught_(cancelled_caught), cause_(cause), has_value_(has_value)
-  {
-  }
+  scope_result(bool cancelled_caught, cancel_cause cause, shutdown_report shutdown,
+               bool has_value) noexcept
+      : cancelled_caught_(cancelled_caught),
+        cause_(cause),
+        shutdown_(shutdown),
+        has_value_(has_value) {}
 
   bool cancelled_caught_;
   cancel_cause cause_;
+  shutdown_report shutdown_;
   bool has_value_;
 };
 

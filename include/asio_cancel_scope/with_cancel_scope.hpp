@@ -12,8 +12,16 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 
-/// Runs a body with a scope of its own and leaves the scope: completes when the body and every child,
-/// also those that children spawned, have ended and are destroyed.
+namespace detail {
+
+template <typename Executor, typename Body>
+using scope_block = telling_block<typename body_executor<Executor, Body>::type, std::decay_t<Body>,
+                                  cancel_scope, scope_result>;
+
+}  // namespace detail
+
+/// Runs a body with a scope of its own and leaves the scope: completes when the body and every
+/// child, also those that children spawned, have ended and are destroyed.
 ///
 /// The body starts at once, like a called function, on the executor of the awaiting coroutine, as a
 /// child of its own: cancelling the scope reaches it too, and its cancellation state is its own. It
@@ -28,34 +36,30 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 ///   `any_io_executor` for a generic lambda.
 ///
 /// @param body  A callable that takes `cancel_scope<Executor>&` and returns an `awaitable<T>`. An
-///   lvalue is copied; wrap what cannot be copied in `std::ref`. On GCC up to 12 a temporary that is
-///   not trivially destructible is refused, because that compiler destroys it twice inside a
+///   lvalue is copied; wrap what cannot be copied in `std::ref`. On GCC up to 12 a temporary that
+///   is not trivially destructible is refused, because that compiler destroys it twice inside a
 ///   `co_await` expression: name the lambda first, or capture by reference.
 ///
 /// @return An awaitable of `scope_result<T>`, which does nothing until it is awaited. It throws the
-///   first real error, of a child or of the body; else `operation_aborted` if the awaiting coroutine
-///   was cancelled and that cut something short. Cancellation of the scope itself throws nothing.
+///   first real error, of a child or of the body; else `operation_aborted` if the awaiting
+///   coroutine was cancelled and that cut something short. Cancellation of the scope itself throws
+///   nothing.
 ///
 /// @par Example
 /// @snippet examples/01_first_scope.cpp first_scope
 template <typename Executor = detail::deduced, typename Body>
-auto with_cancel_scope(scope_options options, Body&& body)
-    -> typename detail::block_types<Executor, Body, cancel_scope, scope_result>::awaitable_type
-{
-  static_assert(detail::safe_in_co_await<Body>,
-                "asio_cancel_scope: GCC up to 12 destroys twice what a temporary lambda captures by "
-                "value inside a co_await expression: name the lambda first and pass it as an lvalue, "
-                "or capture by reference; std::ref for one that cannot be copied");
-  return detail::run_block<detail::block_types<Executor, Body, cancel_scope, scope_result>>(
+auto with_cancel_scope(scope_options options, Body&& body) ->
+    typename detail::scope_block<Executor, Body>::awaitable_type {
+  static_assert(detail::safe_in_co_await<Body>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  return detail::run_block<detail::scope_block<Executor, Body>>(
       std::move(detail::access::settings(options)), std::forward<Body>(body));
 }
 
 /// Runs a body with a scope of its own that has the default options.
 template <typename Executor = detail::deduced, typename Body>
   requires(!std::is_same_v<std::remove_cvref_t<Body>, scope_options>)
-auto with_cancel_scope(Body&& body)
-    -> typename detail::block_types<Executor, Body, cancel_scope, scope_result>::awaitable_type
-{
+auto with_cancel_scope(Body&& body) ->
+    typename detail::scope_block<Executor, Body>::awaitable_type {
   return with_cancel_scope<Executor>(scope_options(), std::forward<Body>(body));
 }
 

@@ -13,6 +13,8 @@
 #  include <boost/asio/associated_executor.hpp>
 #  include <boost/asio/async_result.hpp>
 #  include <boost/asio/awaitable.hpp>
+#  include <boost/asio/basic_signal_set.hpp>
+#  include <boost/asio/basic_waitable_timer.hpp>
 #  include <boost/asio/cancellation_signal.hpp>
 #  include <boost/asio/cancellation_state.hpp>
 #  include <boost/asio/cancellation_type.hpp>
@@ -32,6 +34,7 @@
 #  include <boost/asio/thread_pool.hpp>
 #  include <boost/asio/use_awaitable.hpp>
 #  include <boost/asio/version.hpp>
+#  include <boost/asio/wait_traits.hpp>
 #  include <boost/system/system_error.hpp>
 #  if defined(BOOST_ASIO_HAS_CO_AWAIT)
 #    define ASIO_CANCEL_SCOPE_HAS_CO_AWAIT
@@ -47,6 +50,8 @@
 #  include <asio/associated_executor.hpp>
 #  include <asio/async_result.hpp>
 #  include <asio/awaitable.hpp>
+#  include <asio/basic_signal_set.hpp>
+#  include <asio/basic_waitable_timer.hpp>
 #  include <asio/cancellation_signal.hpp>
 #  include <asio/cancellation_state.hpp>
 #  include <asio/cancellation_type.hpp>
@@ -67,6 +72,7 @@
 #  include <asio/thread_pool.hpp>
 #  include <asio/use_awaitable.hpp>
 #  include <asio/version.hpp>
+#  include <asio/wait_traits.hpp>
 #  if defined(ASIO_HAS_CO_AWAIT)
 #    define ASIO_CANCEL_SCOPE_HAS_CO_AWAIT
 #  endif
@@ -77,7 +83,8 @@
 #endif
 
 #if !defined(ASIO_CANCEL_SCOPE_HAS_CO_AWAIT)
-#  error "asio_cancel_scope needs Asio's awaitable: compile as C++20 (and with clang and Asio before 1.26 define ASIO_HAS_CO_AWAIT and ASIO_HAS_STD_COROUTINE for the whole program)"
+#  error \
+      "asio_cancel_scope needs Asio's awaitable: compile as C++20 (and with clang and Asio before 1.26 define ASIO_HAS_CO_AWAIT and ASIO_HAS_STD_COROUTINE for the whole program)"
 #endif
 #if defined(ASIO_CANCEL_SCOPE_NO_EXCEPTIONS)
 #  error "asio_cancel_scope needs exceptions: ASIO_NO_EXCEPTIONS is not supported"

@@ -35,8 +35,8 @@ struct awaitable_of<C> {
 };
 
 template <typename C, typename... Args>
-  requires(!awaitable<C>) && std::invocable<C&, Args...>
-struct awaitable_of<C, Args...> {
+  requires(!awaitable<C>)
+&&std::invocable<C&, Args...> struct awaitable_of<C, Args...> {
   using type = std::invoke_result_t<C&, Args...>;
 };
 
@@ -44,9 +44,10 @@ struct awaitable_of<C, Args...> {
 template <typename C, typename Executor>
 struct child_traits {
   using awaitable_type = typename awaitable_of<C>::type;
-  static_assert(awaitable<awaitable_type>,
-                "asio_cancel_scope: spawn takes an awaitable, or a callable without parameters that "
-                "returns an awaitable");
+  static_assert(
+      awaitable<awaitable_type>,
+      "asio_cancel_scope: spawn takes an awaitable, or a callable without parameters that "
+      "returns an awaitable");
   using value_type = typename awaitable_traits<awaitable_type>::value_type;
   static_assert(
       std::is_convertible_v<Executor, typename awaitable_traits<awaitable_type>::executor_type>,
@@ -104,7 +105,9 @@ template <typename Body>
 struct body_parameter : first_parameter<Body> {};
 
 template <typename Body>
-  requires requires { &Body::operator(); }
+  requires requires {
+    &Body::operator();
+  }
 struct body_parameter<Body> : first_parameter<decltype(&Body::operator())> {};
 
 template <typename Body>
@@ -122,17 +125,17 @@ struct body_executor {
 
 template <typename Body>
 struct body_executor<deduced, Body> {
-  using named =
-      typename named_executor<typename body_parameter<std::decay_t<Body>>::type>::type;
+  using named = typename named_executor<typename body_parameter<std::decay_t<Body>>::type>::type;
   using type = std::conditional_t<std::is_void_v<named>, asio::any_io_executor, named>;
 };
 
 /// What a public function needs to know of the body that it is given.
 template <typename Executor, typename Body, typename Scope>
 struct body_traits {
-  static_assert(std::invocable<std::decay_t<Body>&, Scope&>,
-                "asio_cancel_scope: the body must be callable with a cancel_scope of this executor, "
-                "taken by reference");
+  static_assert(
+      std::invocable<std::decay_t<Body>&, Scope&>,
+      "asio_cancel_scope: the body must be callable with a cancel_scope of this executor, "
+      "taken by reference");
   using awaitable_type = typename awaitable_of<std::decay_t<Body>, Scope&>::type;
   static_assert(awaitable<awaitable_type>,
                 "asio_cancel_scope: the body must return an awaitable: write its return type");
@@ -150,6 +153,13 @@ inline constexpr bool temporaries_are_destroyed_twice = true;
 #else
 inline constexpr bool temporaries_are_destroyed_twice = false;
 #endif
+
+#define ASIO_CANCEL_SCOPE_NAME_IT_FIRST                                                       \
+  "asio_cancel_scope: GCC up to 12 destroys twice what a temporary lambda captures by value " \
+  "inside "                                                                                   \
+  "a co_await expression: name the lambda first and pass it as an lvalue, or capture by "     \
+  "reference; "                                                                               \
+  "std::ref for one that cannot be copied"
 
 /// Whether `T`, the deduced type of a forwarding reference, may be written in a co_await expression
 /// on this compiler.

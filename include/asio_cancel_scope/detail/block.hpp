@@ -19,8 +19,8 @@
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 // Starting the body and waiting for all is one asynchronous operation, and its initiation cannot
-// fail: Asio 1.22.1 terminates when an initiation throws inside a co_await. So the body's record and
-// the memory of the join are parts of the state.
+// fail: Asio 1.22.1 terminates when an initiation throws inside a co_await. So the body's record
+// and the memory of the join are parts of the state.
 
 /// The body with the scope that it is to be called with.
 template <typename Scope, typename Body>
@@ -48,12 +48,9 @@ class fixed_memory {
 
   explicit fixed_memory(join_memory& memory) noexcept : memory_(&memory) {}
   template <typename U>
-  explicit fixed_memory(fixed_memory<U> const& other) noexcept : memory_(other.memory_)
-  {
-  }
+  explicit fixed_memory(fixed_memory<U> const& other) noexcept : memory_(other.memory_) {}
 
-  [[nodiscard]] T* allocate(std::size_t) noexcept
-  {
+  [[nodiscard]] T* allocate(std::size_t) noexcept {
     static_assert(sizeof(T) <= sizeof(join_memory) && alignof(T) <= alignof(join_memory));
     return reinterpret_cast<T*>(memory_->bytes);
   }
@@ -68,6 +65,9 @@ class fixed_memory {
   join_memory* memory_;
 };
 
+/// Whether a block is told of the cancellation of the coroutine that awaits it.
+enum class outer : bool { forwarded, ignored };
+
 /// The state of a scope whose body runs in a block.
 template <typename Executor>
 class block_state : public scope_state<Executor> {
@@ -75,32 +75,34 @@ class block_state : public scope_state<Executor> {
   using scope_state<Executor>::scope_state;
 
   /// Starts the body and completes when nothing is left. `handler` is called without arguments.
-  template <typename Handler>
-  void run(std::shared_ptr<record<Executor>> const& body, Handler&& handler)
-  {
+  template <outer Outer, typename Handler>
+  void run(std::shared_ptr<record<Executor>> const& body, Handler&& handler) {
     using waiter_type = stored_waiter<scope_state<Executor>, resume, std::decay_t<Handler>,
                                       fixed_memory<std::byte>, storage::of_source>;
     auto* const join = waiter_type::make(std::forward<Handler>(handler), this->get_executor(),
                                          fixed_memory<std::byte>(join_memory_));
-    auto slot = asio::get_associated_cancellation_slot(join->handler());
-    try {
-      if (slot.is_connected())
-        slot.template emplace<typename initiate_scope_join<Executor>::forward_to_scope>(
-            this->weak_from_this());
-    } catch (...) {
-      this->fail(std::current_exception());
-    }
+    if constexpr (Outer == outer::forwarded) forward_from(join->handler());
     this->start_body(body, *join);
   }
 
  private:
   struct resume {
     template <typename Handler>
-    static void deliver(scope_state<Executor> const&, std::exception_ptr const&, Handler& handler)
-    {
+    static void deliver(scope_state<Executor> const&, std::exception_ptr const&, Handler& handler) {
       std::move(handler)();
     }
   };
+
+  template <typename Handler>
+  void forward_from(Handler const& handler) noexcept {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (!slot.is_connected()) return;
+    try {
+      slot.template emplace<forward_to_scope<Executor>>(this->weak_from_this());
+    } catch (...) {
+      this->fail(std::current_exception());
+    }
+  }
 
   join_memory join_memory_;
 };
@@ -113,13 +115,10 @@ class block final : public block_state<Executor> {
   using value_type = typename record_type::value_type;
 
   block(Executor const& ex, scope_settings settings)
-      : block_state<Executor>(ex, std::move(settings), scope_form::block)
-  {
-  }
+      : block_state<Executor>(ex, std::move(settings), scope_form::block) {}
 
   /// Before the block runs: the scope refers to the state, so it is made between the two.
-  void set_body(Scope& scope, Body body)
-  {
+  void set_body(Scope& scope, Body body) {
     body_.emplace(*this, record_type::role::body, this->place(std::nullopt),
                   body_call<Scope, Body>(scope, std::move(body)));
   }
@@ -130,7 +129,7 @@ class block final : public block_state<Executor> {
   std::optional<record_type> body_;
 };
 
-template <typename Block>
+template <typename Block, outer Outer>
 class initiate_block {
  public:
   using executor_type = typename Block::executor_type;
@@ -140,10 +139,9 @@ class initiate_block {
   [[nodiscard]] executor_type get_executor() const noexcept { return state_->get_executor(); }
 
   template <typename Handler>
-  void operator()(Handler&& handler) const
-  {
-    state_->run(std::shared_ptr<record<executor_type>>(state_, &state_->body()),
-                std::forward<Handler>(handler));
+  void operator()(Handler&& handler) const {
+    state_->template run<Outer>(std::shared_ptr<record<executor_type>>(state_, &state_->body()),
+                                std::forward<Handler>(handler));
   }
 
  private:

@@ -13,11 +13,10 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 #if defined(__GLIBCXX__) && defined(__GXX_RTTI) && !defined(ASIO_CANCEL_SCOPE_NO_EXCEPTION_PEEK)
 
-/// The exception in `e` as an `E`, or null. Asks the type information what a catch clause would ask,
-/// which costs a tenth of throwing the exception once more.
+/// The exception in `e` as an `E`, or null. Asks the type information what a catch clause would
+/// ask, which costs a tenth of throwing the exception once more.
 template <typename E>
-[[nodiscard]] E const* peek(std::exception_ptr const& e) noexcept
-{
+[[nodiscard]] E const* peek(std::exception_ptr const& e) noexcept {
   static_assert(sizeof(e) == sizeof(void*), "libstdc++ holds the thrown object's address");
   void* object = nullptr;
   std::memcpy(&object, &e, sizeof(object));
@@ -27,8 +26,7 @@ template <typename E>
 
 /// Calls `visit` with the exception in `e` if it is one of `Es`; otherwise answers false.
 template <typename... Es, typename Visitor>
-[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor visit)
-{
+[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor visit) {
   auto const visit_as = [&]<typename E>(std::type_identity<E>, bool& answer) {
     auto const* const exception = peek<E>(e);
     if (exception) answer = visit(*exception);
@@ -42,15 +40,13 @@ template <typename... Es, typename Visitor>
 #else
 
 template <typename Visitor>
-[[nodiscard]] bool visit_current(Visitor const&)
-{
+[[nodiscard]] bool visit_current(Visitor const&) {
   return false;
 }
 
 template <typename E, typename... Es, typename Visitor>
 [[nodiscard]] bool visit_current(Visitor const& visit, std::type_identity<E>,
-                                 std::type_identity<Es>... others)
-{
+                                 std::type_identity<Es>... others) {
   try {
     throw;
   } catch (E const& exception) {
@@ -62,8 +58,7 @@ template <typename E, typename... Es, typename Visitor>
 
 /// Calls `visit` with the exception in `e` if it is one of `Es`; otherwise answers false.
 template <typename... Es, typename Visitor>
-[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor visit)
-{
+[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor visit) {
   try {
     std::rethrow_exception(e);
   } catch (...) {
@@ -75,8 +70,7 @@ template <typename... Es, typename Visitor>
 
 /// Tells what an operation throws that was cancelled from what one throws that failed.
 struct is_cancellation {
-  [[nodiscard]] bool operator()(error_code const& code) const noexcept
-  {
+  [[nodiscard]] bool operator()(error_code const& code) const noexcept {
     return code == asio::error::operation_aborted || code == std::errc::operation_canceled ||
            code == asio::experimental::error::channel_cancelled;
   }
@@ -84,22 +78,20 @@ struct is_cancellation {
   [[nodiscard]] bool operator()(system_error const& e) const noexcept { return (*this)(e.code()); }
 
   template <typename E>
-    requires std::is_same_v<E, std::system_error> && (!std::is_same_v<E, system_error>)
-  [[nodiscard]] bool operator()(E const& e) const noexcept
-  {
-    return e.code() == std::errc::operation_canceled;
-  }
+    requires std::is_same_v<E, std::system_error> &&(!std::is_same_v<E, system_error>)
+        [[nodiscard]] bool
+        operator()(E const& e) const noexcept {
+      return e.code() == std::errc::operation_canceled;
+    }
 
-  [[nodiscard]] bool operator()(asio::multiple_exceptions const& e) const
-  {
-    auto const first = e.first_exception();
-    return first && (*this)(first);
-  }
+    [[nodiscard]] bool operator()(asio::multiple_exceptions const& e) const {
+      auto const first = e.first_exception();
+      return first && (*this)(first);
+    }
 
-  [[nodiscard]] bool operator()(std::exception_ptr const& e) const
-  {
-    return visit_exception<system_error, std::system_error, asio::multiple_exceptions>(e, *this);
-  }
+    [[nodiscard]] bool operator()(std::exception_ptr const& e) const {
+      return visit_exception<system_error, std::system_error, asio::multiple_exceptions>(e, *this);
+    }
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

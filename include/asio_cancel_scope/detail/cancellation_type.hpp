@@ -7,8 +7,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 /// The strongest single type in `mask`, which is what a mask counts as: a child's filter could turn
 /// a mask into a type that is weaker than the one it has already seen.
-[[nodiscard]] constexpr asio::cancellation_type strongest(asio::cancellation_type mask) noexcept
-{
+[[nodiscard]] constexpr asio::cancellation_type strongest(asio::cancellation_type mask) noexcept {
   using enum asio::cancellation_type;
   if ((mask & terminal) != none) return terminal;
   if ((mask & partial) != none) return partial;
@@ -17,8 +16,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 /// Compares two single types: terminal > partial > total > none. The smaller the bit, the stronger.
 [[nodiscard]] constexpr bool stronger(asio::cancellation_type a,
-                                      asio::cancellation_type b) noexcept
-{
+                                      asio::cancellation_type b) noexcept {
   using enum asio::cancellation_type;
   return a != none && (b == none || static_cast<unsigned>(a) < static_cast<unsigned>(b));
 }

@@ -24,8 +24,7 @@ class outcome_record : public record<Executor> {
   using record<Executor>::record;
 
   /// The value; throws what the child ended with, and std::logic_error if the value has been taken.
-  T take()
-  {
+  T take() {
     if (auto const e = this->failure()) std::rethrow_exception(e);
     if (taken_.exchange(true, std::memory_order_relaxed))
       throw std::logic_error("asio_cancel_scope: the value of this child has been taken already");
@@ -33,8 +32,7 @@ class outcome_record : public record<Executor> {
   }
 
   /// The value, if there is one.
-  std::optional<T> take_if_returned()
-  {
+  std::optional<T> take_if_returned() {
     return this->ending == record<Executor>::end::returned ? std::move(value) : std::nullopt;
   }
 
@@ -49,13 +47,11 @@ class outcome_record<Executor, void> : public record<Executor> {
  public:
   using record<Executor>::record;
 
-  void take() const
-  {
+  void take() const {
     if (auto const e = this->failure()) std::rethrow_exception(e);
   }
 
-  [[nodiscard]] bool take_if_returned() const noexcept
-  {
+  [[nodiscard]] bool take_if_returned() const noexcept {
     return this->ending == record<Executor>::end::returned;
   }
 };
@@ -64,8 +60,8 @@ class outcome_record<Executor, void> : public record<Executor> {
 // suspension and ends without one; a coroutine around it must end by ignoring the cancellation.
 inline constexpr bool needs_guard_coroutine = asio_version >= 102500 && asio_version < 103002;
 
-// co_spawn makes a T where there is none, and moves the T that there is, and cannot cope with either
-// throwing; such values are taken by a coroutine of ours.
+// co_spawn makes a T where there is none, and moves the T that there is, and cannot cope with
+// either throwing; such values are taken by a coroutine of ours.
 template <typename T>
 inline constexpr bool needs_value_coroutine =
     !std::is_nothrow_default_constructible_v<T> || !std::is_nothrow_move_constructible_v<T>;
@@ -83,30 +79,24 @@ class child_completion {
 
   explicit child_completion(record_type& child) noexcept : child_(&child) {}
   child_completion(child_completion&& other) noexcept
-      : child_(std::exchange(other.child_, nullptr))
-  {
-  }
+      : child_(std::exchange(other.child_, nullptr)) {}
   child_completion& operator=(child_completion&&) = delete;
-  ~child_completion()
-  {
+  ~child_completion() {
     if (child_ && !handover::give_back(static_cast<record<Executor>*>(child_)))
       child_->scope.lose(*child_);
   }
 
-  [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept
-  {
+  [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
     return child_->signal.slot();
   }
 
-  void operator()(std::exception_ptr e) noexcept
-  {
+  void operator()(std::exception_ptr e) noexcept {
     auto& child = *std::exchange(child_, nullptr);
     child.scope.finish(child, std::move(e));
   }
 
   template <typename U>
-  void operator()(std::exception_ptr e, U&& value) noexcept
-  {
+  void operator()(std::exception_ptr e, U&& value) noexcept {
     if (!e) child_->value.emplace(std::forward<U>(value));
     (*this)(std::move(e));
   }
@@ -115,8 +105,9 @@ class child_completion {
   record_type* child_;
 };
 
-/// A record that gives a coroutine to co_spawn. It knows the type of the awaitable but not what makes
-/// it, so that co_spawn is instantiated once for each type of result and not for each callable.
+/// A record that gives a coroutine to co_spawn. It knows the type of the awaitable but not what
+/// makes it, so that co_spawn is instantiated once for each type of result and not for each
+/// callable.
 template <typename Executor, typename Awaitable>
 class coroutine_record
     : public outcome_record<Executor, typename awaitable_traits<Awaitable>::value_type> {
@@ -124,14 +115,22 @@ class coroutine_record
   using value_type = typename awaitable_traits<Awaitable>::value_type;
   using outcome_record<Executor, value_type>::outcome_record;
 
-  void launch() final
-  {
-    using entry_type =
-        std::conditional_t<needs_guard_coroutine || needs_value_coroutine<value_type>,
-                           entry_by_coroutine, entry>;
+  void launch() final {
+    if constexpr (needs_guard_coroutine || needs_value_coroutine<value_type>) {
+      enter_by<entry_by_coroutine>();
+    } else if (this->graceful) {
+      enter_by<entry_by_coroutine>();
+    } else {
+      enter_by<entry>();
+    }
+  }
+
+ private:
+  template <typename Entry>
+  void enter_by() {
     handover call(static_cast<record<Executor>*>(this));
     try {
-      asio::co_spawn(awaitable_executor(this->get_executor()), entry_type(*this),
+      asio::co_spawn(awaitable_executor(this->get_executor()), Entry(*this),
                      child_completion<Executor, value_type>(*this));
     } catch (...) {
       return this->scope.finish(*this, std::current_exception());
@@ -139,14 +138,12 @@ class coroutine_record
     if (call.returned()) this->scope.lose(*this);
   }
 
- private:
   using awaitable_executor = typename awaitable_traits<Awaitable>::executor_type;
 
   /// Calls the callable, or hands over the awaitable.
   virtual Awaitable make_awaitable() = 0;
 
-  Awaitable enter()
-  {
+  Awaitable enter() {
     this->scope.enter(*this);
     return make_awaitable();
   }
@@ -169,8 +166,10 @@ class coroutine_record
     coroutine_record* child_;
   };
 
-  static asio::awaitable<void, awaitable_executor> run(coroutine_record& child)
-  {
+  static asio::awaitable<void, awaitable_executor> run(coroutine_record& child) {
+    // Before anything can be sent: resetting the state would forget a request.
+    if (child.graceful)
+      co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     std::exception_ptr failure;
     try {
       if constexpr (std::is_void_v<value_type>)
@@ -195,15 +194,12 @@ class runnable_record
 
   runnable_record(scope_state<Executor>& owner, typename base::role r, std::optional<Executor> ex,
                   C c)
-      : base(owner, r, std::move(ex)), runs_(std::move(c))
-  {
-  }
+      : base(owner, r, std::move(ex)), runs_(std::move(c)) {}
 
   void release() noexcept final { runs_.reset(); }
 
  private:
-  awaitable_type make_awaitable() final
-  {
+  awaitable_type make_awaitable() final {
     if constexpr (awaitable<C>)
       return *std::move(runs_);
     else
@@ -221,9 +217,7 @@ class child_record : public runnable_record<Executor, C> {
 
   child_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
                typename base::role r = base::role::child)
-      : base(*owner, r, std::move(ex), std::move(c)), keep_(owner)
-  {
-  }
+      : base(*owner, r, std::move(ex), std::move(c)), keep_(owner) {}
 
  private:
   std::shared_ptr<scope_state<Executor>> const keep_;

@@ -19,9 +19,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 /// Stands on the stack around the call that hands `what` over.
 class handover {
  public:
-  explicit handover(void const* what) noexcept : what_(what), outer_(std::exchange(current_, this))
-  {
-  }
+  explicit handover(void const* what) noexcept
+      : what_(what), outer_(std::exchange(current_, this)) {}
   handover(handover const&) = delete;
   handover& operator=(handover const&) = delete;
   ~handover() { current_ = outer_; }
@@ -30,8 +29,7 @@ class handover {
   [[nodiscard]] bool returned() const noexcept { return returned_; }
 
   /// Called by the destructor of the object given. True: the caller has it back; false: drop it.
-  [[nodiscard]] static bool give_back(void const* what) noexcept
-  {
+  [[nodiscard]] static bool give_back(void const* what) noexcept {
     if (!current_ || current_->what_ != what) return false;
     current_->returned_ = true;
     return true;
@@ -63,8 +61,9 @@ class nesting {
   inline static constinit thread_local unsigned depth_ = 0;
 };
 
-/// A function object for an executor that owns a task: calls its `run()`, or its `drop()` when it is
-/// destroyed without having been called. The task outlives it until one of the two has been called.
+/// A function object for an executor that owns a task: calls its `run()`, or its `drop()` when it
+/// is destroyed without having been called. The task outlives it until one of the two has been
+/// called.
 template <typename Task>
 class posted {
  public:
@@ -73,8 +72,7 @@ class posted {
   explicit posted(Task& task) noexcept : task_(&task) {}
   posted(posted&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
   posted& operator=(posted&&) = delete;
-  ~posted()
-  {
+  ~posted() {
     if (task_ && !handover::give_back(task_)) task_->drop();
   }
 
@@ -92,11 +90,10 @@ enum class posting {
   refused,   ///< the executor's context is shut down and took nothing
 };
 
-/// Posts `task`. Throws what `post` throws. Unless `accepted`, the task is the caller's again: it was
-/// neither run nor dropped.
+/// Posts `task`. Throws what `post` throws. Unless `accepted`, the task is the caller's again: it
+/// was neither run nor dropped.
 template <typename Executor, typename Task>
-posting post_task(Executor const& ex, Task& task)
-{
+posting post_task(Executor const& ex, Task& task) {
   handover call(&task);
   asio::post(ex, posted<Task>(task));
   return call.returned() ? posting::refused : posting::accepted;

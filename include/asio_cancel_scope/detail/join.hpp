@@ -23,7 +23,9 @@ struct default_token {
 };
 
 template <typename Executor>
-  requires requires { typename Executor::default_completion_token_type; }
+  requires requires {
+    typename Executor::default_completion_token_type;
+  }
 struct default_token<Executor> {
   using type = typename Executor::default_completion_token_type;
 };
@@ -34,9 +36,10 @@ using default_token_t = typename default_token<Executor>::type;
 /// The signature of a completion with a `T`, as that of co_spawn.
 template <typename T>
 struct completion_signature {
-  static_assert(std::is_default_constructible_v<T>,
-                "asio_cancel_scope: a completion token gets an exception_ptr and a T, and Asio makes "
-                "that T also where there is an exception: it must be default constructible");
+  static_assert(
+      std::is_default_constructible_v<T>,
+      "asio_cancel_scope: a completion token gets an exception_ptr and a T, and Asio makes "
+      "that T also where there is an exception: it must be default constructible");
   using type = void(std::exception_ptr, T);
 };
 
@@ -47,8 +50,8 @@ struct completion_signature<void> {
 
 /// Calls `handler` with `failure`, else with what `child` ended with; moves its value out.
 template <typename Executor, typename T, typename Handler>
-void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failure, Handler& handler)
-{
+void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failure,
+                   Handler& handler) {
   if (!failure) failure = child.failure();
   if constexpr (std::is_void_v<T>) {
     std::move(handler)(failure);
@@ -69,8 +72,7 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
 struct deliver_scope_outcome {
   template <typename Executor, typename Handler>
   static void deliver(scope_state<Executor> const& scope, std::exception_ptr const& failure,
-                      Handler& handler)
-  {
+                      Handler& handler) {
     std::move(handler)(failure ? failure : scope.outcome());
   }
 };
@@ -78,11 +80,26 @@ struct deliver_scope_outcome {
 template <typename T>
 struct deliver_child_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(record<Executor>& child, std::exception_ptr const& failure, Handler& handler)
-  {
+  static void deliver(record<Executor>& child, std::exception_ptr const& failure,
+                      Handler& handler) {
     if (child.error) child.scope.note_given(child.error);
     complete_with(static_cast<outcome_record<Executor, T>&>(child), failure, handler);
   }
+};
+
+/// What a join's slot does: the whole scope is asked to end.
+template <typename Executor>
+class forward_to_scope {
+ public:
+  explicit forward_to_scope(std::weak_ptr<scope_state<Executor>> scope) noexcept
+      : scope_(std::move(scope)) {}
+
+  void operator()(asio::cancellation_type type) const {
+    if (auto const scope = scope_.lock()) scope->request(type, scope_state<Executor>::cause::outer);
+  }
+
+ private:
+  std::weak_ptr<scope_state<Executor>> scope_;
 };
 
 /// Starts waiting for a scope. An object, so that it composes with adapters that look for the
@@ -93,19 +110,16 @@ class initiate_scope_join {
   using executor_type = Executor;
 
   explicit initiate_scope_join(std::shared_ptr<scope_state<Executor>> scope) noexcept
-      : scope_(std::move(scope))
-  {
-  }
+      : scope_(std::move(scope)) {}
 
   [[nodiscard]] executor_type get_executor() const noexcept { return scope_->get_executor(); }
 
   template <typename Handler>
-  void operator()(Handler&& handler) const
-  {
+  void operator()(Handler&& handler) const {
     using handler_type = std::decay_t<Handler>;
     using allocator_type = asio::associated_allocator_t<handler_type>;
-    using waiter_type = stored_waiter<scope_state<Executor>, deliver_scope_outcome, handler_type,
-                                      allocator_type>;
+    using waiter_type =
+        stored_waiter<scope_state<Executor>, deliver_scope_outcome, handler_type, allocator_type>;
     auto const allocator = asio::get_associated_allocator(handler);
     auto* const join =
         waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
@@ -117,7 +131,7 @@ class initiate_scope_join {
     auto slot = asio::get_associated_cancellation_slot(join->handler());
     if (slot.is_connected()) {
       try {
-        slot.template emplace<forward_to_scope>(scope_);
+        slot.template emplace<forward_to_scope<Executor>>(scope_);
       } catch (...) {
         join->drop();
         throw;
@@ -125,24 +139,6 @@ class initiate_scope_join {
     }
     scope_->join(*join);
   }
-
-  /// What a join's slot does: the whole scope is asked to end.
-  class forward_to_scope {
-   public:
-    explicit forward_to_scope(std::weak_ptr<scope_state<Executor>> scope) noexcept
-        : scope_(std::move(scope))
-    {
-    }
-
-    void operator()(asio::cancellation_type type) const
-    {
-      if (auto const scope = scope_.lock())
-        scope->request(type, scope_state<Executor>::cause::outer);
-    }
-
-   private:
-    std::weak_ptr<scope_state<Executor>> scope_;
-  };
 
  private:
   std::shared_ptr<scope_state<Executor>> scope_;
@@ -155,19 +151,16 @@ class initiate_child_join {
   using executor_type = Executor;
 
   explicit initiate_child_join(std::shared_ptr<outcome_record<Executor, T>> child) noexcept
-      : child_(std::move(child))
-  {
-  }
+      : child_(std::move(child)) {}
 
   [[nodiscard]] executor_type get_executor() const noexcept { return child_->get_executor(); }
 
   template <typename Handler>
-  void operator()(Handler&& handler) const
-  {
+  void operator()(Handler&& handler) const {
     using handler_type = std::decay_t<Handler>;
     using allocator_type = asio::associated_allocator_t<handler_type>;
-    using waiter_type = stored_waiter<record<Executor>, deliver_child_outcome<T>, handler_type,
-                                      allocator_type>;
+    using waiter_type =
+        stored_waiter<record<Executor>, deliver_child_outcome<T>, handler_type, allocator_type>;
     auto const allocator = asio::get_associated_allocator(handler);
     auto* const join =
         waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
@@ -189,12 +182,9 @@ class initiate_child_join {
   class end_the_wait {
    public:
     end_the_wait(std::weak_ptr<record<Executor>> child, std::uint64_t id) noexcept
-        : child_(std::move(child)), id_(id)
-    {
-    }
+        : child_(std::move(child)), id_(id) {}
 
-    void operator()(asio::cancellation_type) const
-    {
+    void operator()(asio::cancellation_type) const {
       if (auto const child = child_.lock()) child->scope.end_join(child, id_);
     }
 

@@ -20,8 +20,7 @@ class list_hook {
   [[nodiscard]] bool is_linked() const noexcept { return next_ != this; }
 
   /// Takes the element out of whichever list it is in, if any.
-  void unlink() noexcept
-  {
+  void unlink() noexcept {
     next_->previous_ = previous_;
     previous_->next_ = next_;
     next_ = previous_ = this;
@@ -34,8 +33,7 @@ class list_hook {
   template <typename T>
   friend class list;
 
-  void link_before(list_hook& position) noexcept
-  {
+  void link_before(list_hook& position) noexcept {
     previous_ = std::exchange(position.previous_, this);
     next_ = &position;
     previous_->next_ = this;
@@ -59,8 +57,7 @@ class list {
   [[nodiscard]] T& front() noexcept { return static_cast<T&>(*ring_.next_); }
   void push_back(T& element) noexcept { static_cast<list_hook&>(element).link_before(ring_); }
 
-  [[nodiscard]] T* pop_front() noexcept
-  {
+  [[nodiscard]] T* pop_front() noexcept {
     if (empty()) return nullptr;
     auto& first = front();
     static_cast<list_hook&>(first).unlink();
@@ -68,8 +65,7 @@ class list {
   }
 
   /// Takes all elements of `other`, keeping their order.
-  void splice(list& other) noexcept
-  {
+  void splice(list& other) noexcept {
     if (other.empty()) return;
     auto& first = *other.ring_.next_;
     auto& last = *other.ring_.previous_;
@@ -81,8 +77,7 @@ class list {
   }
 
   template <typename Predicate>
-  [[nodiscard]] T* find_if(Predicate matches) noexcept
-  {
+  [[nodiscard]] T* find_if(Predicate matches) noexcept {
     for (auto* hook = ring_.next_; hook != &ring_; hook = hook->next_) {
       auto& element = static_cast<T&>(*hook);
       if (matches(element)) return &element;

@@ -9,7 +9,6 @@
 #include <concepts>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <type_traits>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
@@ -22,25 +21,24 @@ concept child_settings_holder = requires(T& options) {
 
 /// What may stand first in a call of spawn to say where the child runs.
 template <typename T>
-concept placement = executor<std::remove_cvref_t<T>> ||
-                    execution_context<std::remove_reference_t<T>> ||
-                    child_settings_holder<std::remove_reference_t<T>>;
+concept placement =
+    executor<std::remove_cvref_t<T>> || execution_context<std::remove_reference_t<T>> ||
+    child_settings_holder<std::remove_reference_t<T>>;
 
 template <typename C, typename Executor>
 using child_value = typename child_traits<C, Executor>::value_type;
 
 template <typename Executor, typename From>
-[[nodiscard]] Executor executor_from(From const& ex)
-{
-  static_assert(std::is_convertible_v<From, Executor>,
-                "asio_cancel_scope: the child's executor does not fit the executor type of the scope");
+[[nodiscard]] Executor executor_from(From const& ex) {
+  static_assert(
+      std::is_convertible_v<From, Executor>,
+      "asio_cancel_scope: the child's executor does not fit the executor type of the scope");
   return Executor(ex);
 }
 
 /// The executor that `where` stands for, as the scope's executor type; nothing if it names none.
 template <typename Executor, typename Where>
-[[nodiscard]] std::optional<Executor> executor_of(Where& where)
-{
+[[nodiscard]] std::optional<Executor> executor_of(Where& where) {
   if constexpr (executor<std::remove_const_t<Where>>) {
     return executor_from<Executor>(where);
   } else if constexpr (execution_context<Where>) {
@@ -59,11 +57,11 @@ template <typename Executor, typename Where>
   }
 }
 
+/// What `where` says of the child, besides its executor.
 template <typename Where>
-[[nodiscard]] std::string name_of(Where& where)
-{
+[[nodiscard]] child_settings settings_of(Where& where) {
   if constexpr (child_settings_holder<Where>)
-    return access::settings(where).name;
+    return access::settings(where);
   else
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <atomic>
@@ -19,8 +20,7 @@ template <typename Executor>
 class scope_state;
 
 /// The error of what was cancelled.
-[[nodiscard]] inline std::exception_ptr aborted()
-{
+[[nodiscard]] inline std::exception_ptr aborted() {
   return std::make_exception_ptr(system_error(asio::error::operation_aborted));
 }
 
@@ -33,9 +33,7 @@ class record : public list_hook {
   enum class role : std::uint8_t { body, child, token_child };
 
   record(scope_state<Executor>& owner, role r, std::optional<Executor> ex)
-      : scope(owner), kind(r), elsewhere(std::move(ex))
-  {
-  }
+      : scope(owner), kind(r), elsewhere(std::move(ex)) {}
   virtual ~record() = default;
 
   /// Gives the coroutine to co_spawn. On the child's executor.
@@ -53,15 +51,20 @@ class record : public list_hook {
   /// A token child posts its outcome to its token, retires after that, and answers true.
   virtual bool hand_out() noexcept { return false; }
 
+  /// Before the record is enrolled.
+  void apply(child_settings settings) {
+    name = std::move(settings.name);
+    graceful = settings.graceful;
+    service = settings.service;
+  }
+
   [[nodiscard]] bool is_body() const noexcept { return kind == role::body; }
-  [[nodiscard]] Executor const& get_executor() const noexcept
-  {
+  [[nodiscard]] Executor const& get_executor() const noexcept {
     return elsewhere ? *elsewhere : scope.get_executor();
   }
 
   /// What the child ended with: null for a value. Valid when `done`.
-  [[nodiscard]] std::exception_ptr failure() const
-  {
+  [[nodiscard]] std::exception_ptr failure() const {
     return ending == end::cut_before_start || ending == end::lost ? aborted() : error;
   }
 
@@ -81,7 +84,10 @@ class record : public list_hook {
   scope_state<Executor>& scope;
   role const kind;
   std::optional<Executor> const elsewhere;  // empty: runs on the scope's executor
-  std::string name;                         // set before the record is enrolled
+  // Set before the record is enrolled.
+  std::string name;
+  bool graceful = false;  // accepts total cancellation
+  bool service = false;   // does not keep the scope open
 
   // Under the scope's mutex.
   std::shared_ptr<record> self;     // what keeps a live child: set from enrolling to retiring
@@ -101,7 +107,7 @@ class record : public list_hook {
   end ending = end::none;
 
   // On the child's executor only.
-  bool started = false;        // its code has been entered
+  bool started = false;                                          // its code has been entered
   asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
   asio::cancellation_signal signal;
 };
@@ -114,21 +120,17 @@ class start_queue {
 
   start_queue() = default;
   start_queue(start_queue&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr))
-  {
-  }
+      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
   start_queue& operator=(start_queue&&) = delete;
 
   [[nodiscard]] bool empty() const noexcept { return !first_; }
 
-  void push_back(record_type& r) noexcept
-  {
+  void push_back(record_type& r) noexcept {
     (last_ ? last_->next_to_start : first_) = &r;
     last_ = &r;
   }
 
-  [[nodiscard]] record_type* pop_front() noexcept
-  {
+  [[nodiscard]] record_type* pop_front() noexcept {
     auto* const r = first_;
     if (!r) return nullptr;
     first_ = std::exchange(r->next_to_start, nullptr);
@@ -136,8 +138,7 @@ class start_queue {
     return r;
   }
 
-  void remove(record_type& r) noexcept
-  {
+  void remove(record_type& r) noexcept {
     start_queue others;
     while (auto* const front = pop_front())
       if (front != &r) others.push_back(*front);

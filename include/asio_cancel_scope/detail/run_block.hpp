@@ -14,17 +14,52 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
-/// The types of a block, from what its public function was given. `Scope` and `Result` are the public
-/// class templates.
+/// How a block is left, and what it tells: the types of one kind of block. `Scope` is the public
+/// class template of the scope, `Body` the body as it is stored.
+template <typename Executor, typename Body, template <typename> typename Scope>
+struct block_kind {
+  using body_type = Body;
+  using executor_type = Executor;
+  using scope_type = Scope<executor_type>;
+  using state_type = block<executor_type, scope_type, body_type>;
+  using value_type = typename body_traits<executor_type, Body, scope_type>::value_type;
+
+  static constexpr outer outer_requests = outer::forwarded;
+};
+
+/// A block that tells all it knows.
 template <typename Executor, typename Body, template <typename> typename Scope,
           template <typename> typename Result>
-struct block_types {
-  using body_type = std::decay_t<Body>;
-  using executor_type = typename body_executor<Executor, Body>::type;
-  using scope_type = Scope<executor_type>;
-  using value_type = typename body_traits<executor_type, Body, scope_type>::value_type;
-  using result_type = Result<value_type>;
-  using awaitable_type = asio::awaitable<result_type, executor_type>;
+struct telling_block : block_kind<Executor, Body, Scope> {
+  using base = block_kind<Executor, Body, Scope>;
+  using result_type = Result<typename base::value_type>;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(typename base::state_type& state,
+                           typename base::scope_type const& scope) {
+    return access::make<result_type>(scope.cancelled_caught(), scope.cause(),
+                                     scope.shutdown_counts(), state.body().take_if_returned());
+  }
+};
+
+/// A block that gives the body's value, or throws: what its deadline has cut short has timed out.
+template <typename Executor, typename Body, template <typename> typename Scope, outer Outer>
+struct value_block : block_kind<Executor, Body, Scope> {
+  using base = block_kind<Executor, Body, Scope>;
+  using result_type = typename base::value_type;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static constexpr outer outer_requests = Outer;
+
+  static result_type leave(typename base::state_type& state, typename base::scope_type const&) {
+    if (state.why() == base::state_type::cause::deadline && state.cancelled_caught())
+      throw system_error(asio::error::timed_out);
+    if constexpr (!std::is_void_v<result_type>) {
+      auto value = state.body().take_if_returned();
+      if (!value) throw system_error(asio::error::operation_aborted);
+      return *std::move(value);
+    }
+  }
 };
 
 /// The coroutine of a block. `body` is empty once the state has it: nothing of it stays here.
@@ -32,14 +67,13 @@ struct block_types {
 /// The parent's `throw_if_cancelled` is off while the block runs, because a coroutine that has been
 /// cancelled cannot await anything otherwise, not even the end of its children. Its cancellation
 /// state is only looked at: resetting it would forget an outer request.
-template <typename Types>
-typename Types::awaitable_type run_block(scope_settings settings,
-                                         std::optional<typename Types::body_type> body)
-{
-  using executor_type = typename Types::executor_type;
-  using scope_type = typename Types::scope_type;
-  using result_type = typename Types::result_type;
-  using state_type = block<executor_type, scope_type, typename Types::body_type>;
+template <typename Kind>
+typename Kind::awaitable_type run_block(scope_settings settings,
+                                        std::optional<typename Kind::body_type> body) {
+  using executor_type = typename Kind::executor_type;
+  using scope_type = typename Kind::scope_type;
+  using state_type = typename Kind::state_type;
+  constexpr bool is_forwarded = Kind::outer_requests == outer::forwarded;
 
   executor_type const ex = co_await asio::this_coro::executor;
   asio::cancellation_state const before = co_await asio::this_coro::cancellation_state;
@@ -49,19 +83,19 @@ typename Types::awaitable_type run_block(scope_settings settings,
   scope_type scope = access::make<scope_type>(state);
   state->set_body(scope, *std::move(body));
   body.reset();
-  state->request(before.cancelled(), state_type::cause::outer);
+  if constexpr (is_forwarded) state->request(before.cancelled(), state_type::cause::outer);
+  state->start_deadline();
 
   co_await asio::this_coro::throw_if_cancelled(false);
   asio::use_awaitable_t<executor_type> token;
   co_await asio::async_initiate<asio::use_awaitable_t<executor_type>, void()>(
-      initiate_block<state_type>(state), token);
+      initiate_block<state_type, Kind::outer_requests>(state), token);
   co_await asio::this_coro::throw_if_cancelled(throws);
 
   asio::cancellation_state const after = co_await asio::this_coro::cancellation_state;
-  state->request(after.cancelled(), state_type::cause::outer);
+  if constexpr (is_forwarded) state->request(after.cancelled(), state_type::cause::outer);
   if (auto const e = state->outcome()) std::rethrow_exception(e);
-  co_return access::make<result_type>(state->cancelled_caught(), scope.cause(),
-                                      state->body().take_if_returned());
+  co_return Kind::leave(*state, scope);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -20,8 +20,8 @@ concept execution_context = std::convertible_to<T&, asio::execution_context&>;
 /// An executor type whose handlers run in parallel with each other: nothing of one coroutine may
 /// run on it without a strand.
 template <typename T>
-concept parallel_executor = std::same_as<T, asio::thread_pool::executor_type> ||
-                            std::same_as<T, asio::system_executor>;
+concept parallel_executor =
+    std::same_as<T, asio::thread_pool::executor_type> || std::same_as<T, asio::system_executor>;
 
 template <typename T>
 concept erased_executor = requires(T const& ex) {
@@ -31,8 +31,7 @@ concept erased_executor = requires(T const& ex) {
 
 /// A strand on the parallel executor that `ex` wraps; nothing if it wraps another.
 template <typename Executor>
-[[nodiscard]] std::optional<Executor> own_strand(Executor const& ex)
-{
+[[nodiscard]] std::optional<Executor> own_strand(Executor const& ex) {
   if constexpr (erased_executor<Executor>) {
     auto const strand_on = [&]<typename Target>(std::type_identity<Target>) {
       // target() does not check the type on every version of Asio.

@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -10,30 +11,43 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
+using clock = std::chrono::steady_clock;
+using duration = clock::duration;
+using time_point = clock::time_point;
+
 /// What `scope_options` collects.
 struct scope_settings {
   bool cancel_on_child_error = true;
   std::function<void(std::exception_ptr)> on_suppressed;
   std::string name;
+
+  // At most one is set. The relative one counts from when the scope is entered.
+  std::optional<time_point> deadline_at;
+  std::optional<duration> deadline_after;
 };
 
 /// What `child_options` collects.
 struct child_settings {
   std::optional<asio::any_io_executor> executor;
   std::string name;
+  bool graceful = false;
+  bool service = false;
 };
 
 /// Lets the library read what a public options class holds.
 struct access {
   template <typename Options>
-  [[nodiscard]] static auto settings(Options& options) noexcept -> decltype((options.settings_))
-  {
+  [[nodiscard]] static auto settings(Options& options) noexcept -> decltype((options.settings_)) {
     return options.settings_;
   }
 
+  template <typename Scope>
+  [[nodiscard]] static auto const& state(Scope const& scope) noexcept {
+    return scope.state_;
+  }
+
   template <typename T, typename... Args>
-  [[nodiscard]] static T make(Args&&... args)
-  {
+  [[nodiscard]] static T make(Args&&... args) {
     return T(static_cast<Args&&>(args)...);
   }
 };

@@ -5,13 +5,13 @@
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/handover.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -29,14 +29,11 @@ class token_record final : public child_record<Executor, C> {
                Handler handler)
       : base(owner, std::move(ex), std::move(c), base::role::token_child),
         handler_(std::move(handler)),
-        work_(asio::get_associated_executor(handler_, this->get_executor()))
-  {
-  }
+        work_(asio::get_associated_executor(handler_, this->get_executor())) {}
 
   [[nodiscard]] Handler& handler() noexcept { return handler_; }
 
-  bool hand_out() noexcept override
-  {
+  bool hand_out() noexcept override {
     for (int attempts = 2; attempts > 0; --attempts) {
       try {
         if (post_task(work_.get_executor(), delivery_) == posting::refused) delivery_.drop();
@@ -55,13 +52,11 @@ class token_record final : public child_record<Executor, C> {
   struct delivery {
     token_record& child;
     using allocator_type = asio::associated_allocator_t<Handler>;
-    [[nodiscard]] allocator_type get_allocator() const noexcept
-    {
+    [[nodiscard]] allocator_type get_allocator() const noexcept {
       return asio::get_associated_allocator(child.handler_);
     }
     void run() { child.deliver(); }
-    void drop() noexcept
-    {
+    void drop() noexcept {
       auto const retire = retire_at_exit(child);
       [[maybe_unused]] auto const handler = std::move(child.handler_);
     }
@@ -78,8 +73,7 @@ class token_record final : public child_record<Executor, C> {
     token_record& child_;
   };
 
-  void deliver()
-  {
+  void deliver() {
     auto const retire = retire_at_exit(*this);
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
@@ -119,23 +113,22 @@ class initiate_spawn {
   using executor_type = Executor;
 
   initiate_spawn(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
-                 std::string name, initiating_call const& call)
-      : scope_(std::move(scope)), executor_(std::move(ex)), name_(std::move(name)), call_(call.id())
-  {
-  }
+                 child_settings settings, initiating_call const& call)
+      : scope_(std::move(scope)),
+        executor_(std::move(ex)),
+        settings_(std::move(settings)),
+        call_(call.id()) {}
 
-  [[nodiscard]] executor_type get_executor() const noexcept
-  {
+  [[nodiscard]] executor_type get_executor() const noexcept {
     return executor_ ? *executor_ : scope_->get_executor();
   }
 
   template <typename Handler, typename C>
-  void operator()(Handler&& handler, C&& c) const
-  {
+  void operator()(Handler&& handler, C&& c) const {
     using record_type = token_record<Executor, std::decay_t<C>, std::decay_t<Handler>>;
     auto const child = std::make_shared<record_type>(scope_, executor_, std::forward<C>(c),
                                                      std::forward<Handler>(handler));
-    child->name = name_;
+    child->apply(settings_);
     try {
       auto slot = asio::get_associated_cancellation_slot(child->handler());
       if (slot.is_connected()) slot.template emplace<forward_to_child>(child);
@@ -151,12 +144,9 @@ class initiate_spawn {
   class forward_to_child {
    public:
     explicit forward_to_child(std::weak_ptr<record<Executor>> child) noexcept
-        : child_(std::move(child))
-    {
-    }
+        : child_(std::move(child)) {}
 
-    void operator()(asio::cancellation_type type) const
-    {
+    void operator()(asio::cancellation_type type) const {
       if (auto const child = child_.lock()) child->scope.request_of(*child, type);
     }
 
@@ -166,7 +156,7 @@ class initiate_spawn {
 
   std::shared_ptr<scope_state<Executor>> scope_;
   std::optional<Executor> executor_;  // empty: the scope's
-  std::string name_;
+  child_settings settings_;
   std::uint64_t call_;
 };
 

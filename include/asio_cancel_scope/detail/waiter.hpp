@@ -43,8 +43,7 @@ template <typename Source, typename Deliver, typename Handler, typename Allocato
           storage Storage = storage::own>
 class stored_waiter final : public waiter<Source> {
   using executor_type = asio::associated_executor_t<Handler, typename Source::executor_type>;
-  using traits =
-      typename std::allocator_traits<Allocator>::template rebind_traits<stored_waiter>;
+  using traits = typename std::allocator_traits<Allocator>::template rebind_traits<stored_waiter>;
   using no_work = std::type_identity<executor_type>;
   using work_type = std::conditional_t<Storage == storage::own,
                                        asio::executor_work_guard<executor_type>, no_work>;
@@ -57,8 +56,7 @@ class stored_waiter final : public waiter<Source> {
   /// Takes the handler. `ex` is used if the handler has no executor of its own.
   [[nodiscard]] static stored_waiter* make(Handler&& handler,
                                            typename Source::executor_type const& ex,
-                                           Allocator const& allocator)
-  {
+                                           Allocator const& allocator) {
     typename traits::allocator_type rebound(allocator);
     auto* const memory = traits::allocate(rebound, 1);
     try {
@@ -69,8 +67,7 @@ class stored_waiter final : public waiter<Source> {
     }
   }
 
-  void complete(std::shared_ptr<Source> source) noexcept override
-  {
+  void complete(std::shared_ptr<Source> source) noexcept override {
     source_ = std::move(source);
     for (int attempts = 2; attempts > 0; --attempts) {
       try {
@@ -83,8 +80,7 @@ class stored_waiter final : public waiter<Source> {
     run();
   }
 
-  void run()
-  {
+  void run() {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     [[maybe_unused]] auto const work = std::move(work_);
@@ -95,15 +91,13 @@ class stored_waiter final : public waiter<Source> {
     Deliver::deliver(*source, failed, handler);
   }
 
-  void drop() noexcept
-  {
+  void drop() noexcept {
     // Destroying the handler may destroy the frame that holds the last reference to the source.
     auto const source = std::move(source_);
     destroy();
   }
 
-  [[nodiscard]] allocator_type get_allocator() const noexcept
-  {
+  [[nodiscard]] allocator_type get_allocator() const noexcept {
     if constexpr (Storage == storage::own)
       return allocator_;
     else
@@ -115,29 +109,24 @@ class stored_waiter final : public waiter<Source> {
  private:
   stored_waiter(Handler&& handler, typename Source::executor_type const& ex,
                 Allocator const& allocator)
-      : handler_(std::move(handler)), work_(make_work(handler_, ex)), allocator_(allocator)
-  {
-  }
+      : handler_(std::move(handler)), work_(make_work(handler_, ex)), allocator_(allocator) {}
   ~stored_waiter() = default;
 
-  static work_type make_work(Handler const& handler, typename Source::executor_type const& ex)
-  {
+  static work_type make_work(Handler const& handler, typename Source::executor_type const& ex) {
     if constexpr (Storage == storage::own)
       return work_type(asio::get_associated_executor(handler, ex));
     else
       return {};
   }
 
-  executor_type target() const
-  {
+  executor_type target() const {
     if constexpr (Storage == storage::own)
       return work_.get_executor();
     else
       return asio::get_associated_executor(handler_, source_->get_executor());
   }
 
-  void destroy() noexcept
-  {
+  void destroy() noexcept {
     typename traits::allocator_type rebound(allocator_);
     this->~stored_waiter();
     traits::deallocate(rebound, this, 1);

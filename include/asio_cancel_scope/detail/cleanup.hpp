@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/cancellation_error.hpp>
+#include <asio_cancel_scope/detail/operand.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/run_block.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <concepts>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// A cleanup as a body: it may want to see what the work has ended with.
+template <typename Cleanup>
+class cleanup_body {
+ public:
+  cleanup_body(Cleanup cleanup, std::exception_ptr failure)
+      : cleanup_(std::move(cleanup)), failure_(std::move(failure)) {}
+
+  template <typename Scope>
+  auto operator()(Scope&) {
+    if constexpr (std::invocable<Cleanup&, std::exception_ptr>)
+      return cleanup_(failure_);
+    else
+      return cleanup_();
+  }
+
+ private:
+  Cleanup cleanup_;
+  std::exception_ptr failure_;
+};
+
+template <typename X, typename Cleanup, template <typename> typename Scope>
+struct cleanup_types {
+  static_assert(std::invocable<Cleanup&> || std::invocable<Cleanup&, std::exception_ptr>,
+                "asio_cancel_scope: a cleanup is a callable without parameters, or with one "
+                "std::exception_ptr, that returns an awaitable");
+  using executor_type = typename operand<X>::executor_type;
+  using work_body = typename operand<X>::body_type;
+  using work_kind = value_block<executor_type, work_body, Scope, outer::forwarded>;
+  using value_type = typename work_kind::value_type;
+  using cleanup_type = Cleanup;
+  using cleanup_kind = value_block<executor_type, cleanup_body<Cleanup>, Scope, outer::ignored>;
+  using awaitable_type = asio::awaitable<value_type, executor_type>;
+};
+
+/// The coroutine of with_cleanup. The work runs in a block, so what it does to its cancellation
+/// state does not stay here; the cleanup in a shielded one, started although this coroutine may
+/// have been cancelled.
+template <typename Types>
+typename Types::awaitable_type run_with_cleanup(
+    std::optional<typename Types::work_body> work,
+    std::optional<typename Types::cleanup_type> cleanup, scope_settings cleanup_settings,
+    std::function<void(std::exception_ptr)> on_suppressed) {
+  using value_type = typename Types::value_type;
+  using stored_type = std::conditional_t<std::is_void_v<value_type>, bool, value_type>;
+
+  bool const throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+
+  std::optional<stored_type> value;
+  std::exception_ptr failure;
+  try {
+    scope_settings work_settings;
+    if constexpr (std::is_void_v<value_type>)
+      co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work));
+    else
+      value.emplace(
+          co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work)));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  work.reset();
+  asio::cancellation_state const after_work = co_await asio::this_coro::cancellation_state;
+  bool const cancelled = after_work.cancelled() != asio::cancellation_type::none;
+  bool const failed = failure && !(cancelled && is_cancellation()(failure));
+
+  std::exception_ptr cleanup_failure;
+  try {
+    std::optional<cleanup_body<typename Types::cleanup_type>> body(std::in_place,
+                                                                   *std::move(cleanup), failure);
+    cleanup.reset();
+    co_await run_block<typename Types::cleanup_kind>(std::move(cleanup_settings), std::move(body));
+  } catch (...) {
+    cleanup_failure = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+
+  if (cleanup_failure && failed && on_suppressed) on_suppressed(cleanup_failure);
+  if (cleanup_failure && !failed) std::rethrow_exception(cleanup_failure);
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!std::is_void_v<value_type>) co_return *std::move(value);
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

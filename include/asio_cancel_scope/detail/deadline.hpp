@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <chrono>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// `d` in the clock's ticks, rounded up: a timer may be late but never early. What is too long for
+/// the clock is the longest duration, which is "never"; NaN is zero.
+template <typename Rep, typename Period>
+[[nodiscard]] constexpr duration saturated(std::chrono::duration<Rep, Period> const& d) {
+  using ticks = std::chrono::duration<long double, duration::period>;
+  if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+    if (d != d) return duration::zero();
+  }
+  if (ticks(d) >= ticks(duration::max())) return duration::max();
+  if (ticks(d) <= ticks(duration::min())) return duration::min();
+  return std::chrono::ceil<duration>(d);
+}
+
+/// `now + d`; what overflows is "never".
+[[nodiscard]] constexpr time_point after(time_point now, duration d) noexcept {
+  return d >= time_point::max() - now ? time_point::max() : now + d;
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/detail/deadline.hpp>
+#include <asio_cancel_scope/detail/operand.hpp>
+#include <asio_cancel_scope/detail/run_block.hpp>
+#include <asio_cancel_scope/timeouts.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+namespace detail {
+
+template <typename X>
+using shielding = value_block<typename operand<X>::executor_type, typename operand<X>::body_type,
+                              cancel_scope, outer::ignored>;
+
+}  // namespace detail
+
+/// Runs @p x out of reach of the awaiting coroutine's cancellation, and waits for it.
+///
+/// The coroutine's cancellation state is left as it was: a cancellation that came meanwhile shows
+/// at its next `co_await`. A shield delays whoever cancels: keep what is inside short, or give it a
+/// limit. A coroutine that has been cancelled already cannot start it, as it can start nothing; for
+/// cleanup see `with_cleanup`. As a shielded CancelScope in Trio.
+///
+/// @param x  As for `fail_after`: an awaitable, a callable, or a body that takes its scope.
+///
+/// @return An awaitable of what x returns.
+template <typename X>
+auto shielded(X&& x) {
+  return detail::run_with_deadline<detail::shielding<X>>(scope_options(), std::forward<X>(x));
+}
+
+/// Runs @p x out of reach of the awaiting coroutine's cancellation, but no longer than @p limit.
+///
+/// @par Errors
+/// @li `asio::error::timed_out` if the limit cut something short. With a limit of zero or less x
+/// never
+///   starts.
+template <typename Rep, typename Period, typename X>
+auto shielded(std::chrono::duration<Rep, Period> limit, X&& x) {
+  return detail::run_with_deadline<detail::shielding<X>>(scope_options().deadline_after(limit),
+                                                         std::forward<X>(x));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/detail/deadline.hpp>
+#include <asio_cancel_scope/detail/operand.hpp>
+#include <asio_cancel_scope/detail/run_block.hpp>
+#include <asio_cancel_scope/scope_result.hpp>
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+// Timeouts, in Trio's words. Each runs `x` in a block of its own that has a deadline; `x` is
+//
+//   an awaitable<T, Executor>, moved in,
+//   a callable without parameters that returns one, or
+//   a callable that takes cancel_scope<Executor>& and returns one, as the body of
+//   with_cancel_scope.
+//
+// Durations may be of any unit; a fraction of the clock's tick is rounded up, `duration::max()` and
+// what is too long for the clock is never, and zero or less is at once: then x never starts. A
+// relative deadline counts from when the awaitable is awaited. When x is done nothing waits for the
+// deadline any more. On GCC up to 12 a temporary callable that is not trivially destructible is
+// refused, as for with_cancel_scope.
+
+namespace detail {
+
+template <typename X>
+using moving_on = telling_block<typename operand<X>::executor_type, typename operand<X>::body_type,
+                                cancel_scope, scope_result>;
+
+template <typename X>
+using failing = value_block<typename operand<X>::executor_type, typename operand<X>::body_type,
+                            cancel_scope, outer::forwarded>;
+
+template <typename Kind, typename X>
+auto run_with_deadline(scope_options options, X&& x) -> typename Kind::awaitable_type {
+  static_assert(safe_in_co_await<X>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  return run_block<Kind>(
+      std::move(access::settings(options)),
+      std::optional<typename Kind::body_type>(std::in_place, std::forward<X>(x)));
+}
+
+}  // namespace detail
+
+/// Runs @p x for no longer than @p limit, and goes on.
+///
+/// @return An awaitable of `scope_result<T>`: `cancelled_caught()` tells whether the deadline has
+/// cut
+///   something short, and the value of x is there if x returned one all the same. Its deadline
+///   never makes it throw; a real error, or a cancellation of the awaiting coroutine, does.
+///
+/// @par Example
+/// @snippet examples/10_timeouts.cpp move_on
+template <typename Rep, typename Period, typename X>
+auto move_on_after(std::chrono::duration<Rep, Period> limit, X&& x) {
+  return detail::run_with_deadline<detail::moving_on<X>>(scope_options().deadline_after(limit),
+                                                         std::forward<X>(x));
+}
+
+/// Runs @p x until @p deadline, and goes on.
+template <typename X>
+auto move_on_at(std::chrono::steady_clock::time_point deadline, X&& x) {
+  return detail::run_with_deadline<detail::moving_on<X>>(scope_options().deadline_at(deadline),
+                                                         std::forward<X>(x));
+}
+
+/// Runs @p x for no longer than @p limit, and fails if that is not enough.
+///
+/// @return An awaitable of what x returns.
+///
+/// @par Errors
+/// @li `asio::error::timed_out` if and only if the deadline has cut something short: x, or a child
+///   that x has spawned. If all have finished all the same the value is returned.
+/// @li `asio::error::operation_aborted` if the awaiting coroutine was cancelled and that cut
+/// something
+///   short, also after the deadline; or if x has cancelled its own scope and there is no value.
+///
+/// @par Example
+/// @snippet examples/10_timeouts.cpp fail
+template <typename Rep, typename Period, typename X>
+auto fail_after(std::chrono::duration<Rep, Period> limit, X&& x) {
+  return detail::run_with_deadline<detail::failing<X>>(scope_options().deadline_after(limit),
+                                                       std::forward<X>(x));
+}
+
+/// Runs @p x until @p deadline, and fails if that is not enough.
+template <typename X>
+auto fail_at(std::chrono::steady_clock::time_point deadline, X&& x) {
+  return detail::run_with_deadline<detail::failing<X>>(scope_options().deadline_at(deadline),
+                                                       std::forward<X>(x));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/detail/cleanup.hpp>
+#include <asio_cancel_scope/detail/deadline.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+namespace detail {
+
+template <typename T>
+inline constexpr bool is_duration = false;
+template <typename Rep, typename Period>
+inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
+
+template <typename X, typename Cleanup>
+using with_cleanup_types = cleanup_types<X, std::decay_t<Cleanup>, cancel_scope>;
+
+template <typename X, typename Cleanup, typename OnSuppressed>
+auto start_with_cleanup(scope_settings cleanup_settings, X&& x, Cleanup&& cleanup,
+                        OnSuppressed&& on_suppressed) {
+  static_assert(safe_in_co_await<X> && safe_in_co_await<Cleanup> && safe_in_co_await<OnSuppressed>,
+                ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  using types = with_cleanup_types<X, Cleanup>;
+  return run_with_cleanup<types>(
+      std::optional<typename types::work_body>(std::in_place, std::forward<X>(x)),
+      std::optional<typename types::cleanup_type>(std::forward<Cleanup>(cleanup)),
+      std::move(cleanup_settings),
+      std::function<void(std::exception_ptr)>(std::forward<OnSuppressed>(on_suppressed)));
+}
+
+}  // namespace detail
+
+/// Runs @p x and then, whatever has become of it, @p cleanup; gives what x gives.
+///
+/// The cleanup runs once: whether x returned, threw, was cancelled or never got to start. It may
+/// await, although the awaiting coroutine has been cancelled: it is shielded. Asio lets a cancelled
+/// coroutine start nothing with `co_await`, in a catch block neither; that is why cleanup is
+/// written ahead. A coroutine that has been cancelled before it awaits this starts neither.
+///
+/// @param x  As for `fail_after`: an awaitable, a callable, or a body that takes its scope.
+/// @param cleanup  A callable that returns an awaitable, without parameters or with one
+///   `std::exception_ptr`: what x threw, null if it returned.
+/// @param on_suppressed  Gets the error of a cleanup that is not thrown. Must not throw.
+///
+/// @return An awaitable of what x returns.
+///
+/// @par Errors
+/// If cleanup throws, its error is thrown, unless x has failed with a real error: then that is
+/// thrown, the very object, and the error of the cleanup goes to @p on_suppressed.
+///
+/// @par Example
+/// @snippet examples/14_cleanup.cpp cleanup
+template <typename X, typename Cleanup>
+  requires(!detail::is_duration<std::remove_cvref_t<X>>)
+auto with_cleanup(X&& x, Cleanup&& cleanup) {
+  return detail::start_with_cleanup({}, std::forward<X>(x), std::forward<Cleanup>(cleanup),
+                                    nullptr);
+}
+
+/// The same with an observer of what is not thrown.
+template <typename X, typename Cleanup, typename OnSuppressed>
+  requires(!detail::is_duration<std::remove_cvref_t<X>>)
+auto with_cleanup(X&& x, Cleanup&& cleanup, OnSuppressed&& on_suppressed) {
+  return detail::start_with_cleanup({}, std::forward<X>(x), std::forward<Cleanup>(cleanup),
+                                    std::forward<OnSuppressed>(on_suppressed));
+}
+
+/// The same with a limit for the cleanup: one that takes longer is cancelled, and has failed with
+/// `asio::error::timed_out`.
+template <typename Rep, typename Period, typename X, typename Cleanup>
+auto with_cleanup(std::chrono::duration<Rep, Period> limit, X&& x, Cleanup&& cleanup) {
+  return with_cleanup(limit, std::forward<X>(x), std::forward<Cleanup>(cleanup), nullptr);
+}
+
+/// The same with both.
+template <typename Rep, typename Period, typename X, typename Cleanup, typename OnSuppressed>
+auto with_cleanup(std::chrono::duration<Rep, Period> limit, X&& x, Cleanup&& cleanup,
+                  OnSuppressed&& on_suppressed) {
+  detail::scope_settings settings;
+  settings.deadline_after = detail::saturated(limit);
+  return detail::start_with_cleanup(std::move(settings), std::forward<X>(x),
+                                    std::forward<Cleanup>(cleanup),
+                                    std::forward<OnSuppressed>(on_suppressed));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND
