@@ -13,7 +13,6 @@
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -110,202 +109,51 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Makes `child` live and sees to its start. Throws if the scope is closed, or what posting
   /// throws; then the scope is as it was.
-  void spawn(std::shared_ptr<record_type> const& child) {
-    enum class step { none, refuse, post_drain, post_child } next = step::none;
-    {
-      std::lock_guard const lock(mutex_);
-      expect_open();
-      enroll(child);
-      if (cancel_called()) {
-        next = step::refuse;
-      } else if (child->elsewhere) {
-        elsewhere_.untold.push_back(*child);
-        next = step::post_child;
-      } else {
-        here_.untold.push_back(*child);
-        queue_.push_back(*child);
-        if (!std::exchange(draining_, true)) next = step::post_drain;
-      }
-    }
-    switch (next) {
-      case step::none: return;
-      case step::refuse: return never_start(*child);
-      case step::post_drain: return post_drain_for(*child);
-      case step::post_child: return post_start_of(*child);
-    }
-  }
+  void spawn(std::shared_ptr<record_type> const& child);
 
   /// Makes the body live and starts it at once, unless it must go through an executor. `join` waits
   /// for it and for all that is spawned.
-  void start_body(std::shared_ptr<record_type> const& body, join_waiter& join) {
-    bool refuse = false;
-    {
-      std::lock_guard const lock(mutex_);
-      joins_.push_back(join);
-      enroll(body);
-      refuse = cancel_called();
-      if (!refuse) (body->elsewhere ? elsewhere_ : here_).untold.push_back(*body);
-    }
-    if (refuse) return never_start(*body);
-    if (!body->elsewhere && !nesting::too_deep()) {
-      nesting const inner;
-      return start(*body);
-    }
-    try {
-      if (post_task(body->get_executor(), *body) == posting::refused) lose(*body);
-    } catch (...) {
-      finish(*body, std::current_exception());
-    }
-  }
+  void start_body(std::shared_ptr<record_type> const& body, join_waiter& join);
 
   /// On the child's executor: it starts, or never will.
-  void start(record_type& child) {
-    if (is_told(child))
-      never_start(child);
-    else
-      child.launch();
-  }
+  void start(record_type& child);
 
   /// On the child's executor, when its coroutine is about to be entered: the last moment at which
   /// it can be kept from it. An executor may have let time pass since `start`.
-  void enter(record_type& child) {
-    if (is_told(child)) {
-      child.ending = end::cut_before_start;
-      throw system_error(asio::error::operation_aborted);
-    }
-    child.started = true;
-  }
+  void enter(record_type& child);
 
   /// On the child's executor: its coroutine has ended, with a value or with `e`.
-  void finish(record_type& child, std::exception_ptr e) noexcept {
-    if (!child.has_ended()) {
-      child.ending = !e                                       ? end::returned
-                     : is_told(child) && is_cancellation()(e) ? end::cut
-                                                              : end::failed;
-    }
-    conclude(child, std::move(e));
-  }
+  void finish(record_type& child, std::exception_ptr e) noexcept;
 
   /// The child's frame, or what was to start it, has been destroyed.
-  void lose(record_type& child) noexcept {
-    child.ending = end::lost;
-    conclude(child, nullptr);
-  }
+  void lose(record_type& child) noexcept;
 
   /// Gives a child's token the error that kept the child out of the scope.
-  void refuse(std::shared_ptr<record_type> const& child, std::exception_ptr e) noexcept {
-    child->self = child;
-    child->ending = end::failed;
-    child->release();
-    child->error = std::move(e);
-    child->hand_out();
-  }
+  void refuse(std::shared_ptr<record_type> const& child, std::exception_ptr e) noexcept;
 
   /// Publishes the outcome; nothing of the child is left but that.
-  void retire(record_type& child) noexcept {
-    std::shared_ptr<record_type> self;  // first, so that it goes last: it may own this
-    list<waiter<record_type>> child_joins;
-    list<join_waiter> scope_joins;
-    bool services_left = false;
-    {
-      std::lock_guard const lock(mutex_);
-      self = std::move(child.self);
-      child.unlink();
-      child_joins.splice(child.joins);
-      child.done.store(true, std::memory_order_release);
-      if (child.enrolled) {
-        if (was_cut_by_scope(child)) cut_short_ = true;
-        if (child.ending == end::lost) lost_ = true;
-        if (shutting_down_) count_for_shutdown(child);
-        if (!child.is_body()) --children_;
-        if (!child.service) --lasting_;
-        --live_;
-        if (!joins_.empty()) {
-          if (live_ == 0) {
-            close();
-            scope_joins.splice(joins_);
-          } else {
-            services_left = end_services();
-          }
-        }
-      }
-    }
-    if (services_left) tell_or_give_up();
-    while (auto* const join = child_joins.pop_front()) join->complete(self);
-    while (auto* const join = scope_joins.pop_front()) join->complete(this->shared_from_this());
-  }
+  void retire(record_type& child) noexcept;
 
   // --------------------------------------------------------------------------------- cancellation
 
   enum class telling { at_once, by_posting };
 
   /// Asks everything in the scope to end.
-  void request(asio::cancellation_type mask, cause why, telling how = telling::at_once) {
-    auto const type = strongest(mask);
-    if (type == asio::cancellation_type::none) return;
-    std::optional<std::stop_source> stop;
-    {
-      std::lock_guard const lock(mutex_);
-      if (why == cause::outer) outer_requested_ = true;
-      if (closed_) return;
-      stop = note_request(type, why);
-      if (type == asio::cancellation_type::terminal) timer_.stop();
-    }
-    if (stop) stop->request_stop();
-    tell(how);
-  }
+  void request(asio::cancellation_type mask, cause why, telling how = telling::at_once);
 
   /// Asks everything to finish, the body to end, and everything to end when `grace` is over. A
   /// second time it is over at once.
-  void shutdown(duration grace) {
-    std::optional<std::stop_source> stop;
-    {
-      std::lock_guard const lock(mutex_);
-      if (closed_) return;
-      auto const end_of_grace = detail::after(timer_.now(), grace);
-      bool const at_once = grace <= duration::zero() || shutting_down_;
-      if (!at_once) arm(end_of_grace);
-      stop =
-          note_request(at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total,
-                       cause::requested);
-      shutting_down_ = true;
-      untell_all();
-      grace_ends_ = at_once ? time_point::max() : end_of_grace;
-    }
-    if (stop) stop->request_stop();
-    tell(telling::at_once);
-  }
+  void shutdown(duration grace);
 
   // ------------------------------------------------------------------------------------------ time
 
   /// Sets the deadline that the options ask for: on entry.
-  void start_deadline() {
-    if (settings_.deadline_after) return cancel_after(*settings_.deadline_after);
-    if (settings_.deadline_at) set_deadline(*settings_.deadline_at);
-  }
+  void start_deadline();
 
   void cancel_after(duration d) { set_deadline(detail::after(timer_.now(), d)); }
 
   /// Moves the deadline; `time_point::max()` is none.
-  void set_deadline(time_point at) {
-    {
-      std::lock_guard const lock(mutex_);
-      if (closed_) return;
-      if (at > timer_.now()) {
-        if (at == time_point::max()) {
-          deadline_.reset();
-          if (grace_ends_ == time_point::max()) timer_.stop();
-        } else {
-          // Nothing stronger can come of it than what has been requested.
-          if (requested_.load() != asio::cancellation_type::terminal) arm(at);
-          deadline_ = at;
-        }
-        return;
-      }
-      deadline_ = at;
-    }
-    request(asio::cancellation_type::terminal, cause::deadline);
-  }
+  void set_deadline(time_point at);
 
   [[nodiscard]] std::optional<time_point> deadline() const {
     std::lock_guard const lock(mutex_);
@@ -313,49 +161,15 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   }
 
   /// Fails the scope before anything has been started in it.
-  void fail(std::exception_ptr e) {
-    {
-      std::lock_guard const lock(mutex_);
-      first_error_ = std::move(e);
-    }
-    request(asio::cancellation_type::terminal, cause::child_error);
-  }
+  void fail(std::exception_ptr e);
 
   /// Asks one child to end.
-  void request_of(record_type& child, asio::cancellation_type mask) {
-    auto const type = strongest(mask);
-    std::shared_ptr<record_type> live;
-    {
-      std::lock_guard const lock(mutex_);
-      live = child.self;
-      if (!live) return;
-      if (stronger(type, child.asked.load(std::memory_order_relaxed)))
-        child.asked.store(type, std::memory_order_release);
-    }
-    emit_on(child.get_executor(), telling::at_once,
-            [live = std::move(live)] { live->scope.tell_one(*live); });
-  }
+  void request_of(record_type& child, asio::cancellation_type mask);
 
   // --------------------------------------------------------------------------------------- joining
 
   /// Completes `join` when no child is left.
-  void join(join_waiter& join) {
-    bool closes = false;
-    {
-      std::lock_guard const lock(mutex_);
-      closes = live_ == 0;
-      if (closes) {
-        close();
-      } else {
-        joins_.push_back(join);
-        if (!end_services()) return;
-      }
-    }
-    if (closes)
-      join.complete(this->shared_from_this());
-    else
-      tell_or_give_up();
-  }
+  void join(join_waiter& join);
 
   /// Gives a join of `child` the id by which its slot finds it again.
   [[nodiscard]] std::uint64_t next_join_id(record_type& child) {
@@ -364,53 +178,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   }
 
   /// Completes `join` when `child` is done.
-  void join(std::shared_ptr<record_type> const& child, waiter<record_type>& join) {
-    {
-      std::lock_guard const lock(mutex_);
-      if (!child->done.load(std::memory_order_relaxed)) return child->joins.push_back(join);
-    }
-    join.complete(child);
-  }
+  void join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
 
   /// Ends the wait of one join of `child`, if it still waits.
-  void end_join(std::shared_ptr<record_type> const& child, std::uint64_t id) {
-    waiter<record_type>* ended = nullptr;
-    {
-      std::lock_guard const lock(mutex_);
-      ended = child->joins.find_if([id](auto const& join) { return join.id == id; });
-      if (!ended) return;
-      ended->unlink();
-      ended->failure = aborted();
-    }
-    ended->complete(child);
-  }
+  void end_join(std::shared_ptr<record_type> const& child, std::uint64_t id);
 
   /// What leaving throws. To be asked when a join is delivered.
-  [[nodiscard]] std::exception_ptr outcome() const {
-    std::lock_guard const lock(mutex_);
-    if (first_error_) return first_error_;
-    return lost_ || (outer_requested_ && cut_short_) ? aborted() : nullptr;
-  }
+  [[nodiscard]] std::exception_ptr outcome() const;
 
   /// The scope object goes. Children that are left are asked to end, and nobody waits.
-  void abandon() noexcept {
-    std::exception_ptr unseen;
-    bool left = false;
-    {
-      std::lock_guard const lock(mutex_);
-      owner_gone_ = true;
-      left = live_ != 0;
-      if (!left) timer_.stop();
-      if (!closed_ && joins_.empty()) unseen = std::exchange(first_error_, nullptr);
-    }
-    if (unseen) suppress(unseen);
-    if (!left) return;
-    try {
-      request(asio::cancellation_type::terminal, cause::requested, telling::by_posting);
-    } catch (...) {
-      // The children go on without having been told: nobody is left who could ask again.
-    }
-  }
+  void abandon() noexcept;
 
   /// Remembers an error that a handle has given to somebody, who may be the body and throw it on.
   void note_given(std::exception_ptr const& e) {
@@ -477,99 +254,29 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
           "asio_cancel_scope: the scope is closed: nothing can be started in it");
   }
 
-  void enroll(std::shared_ptr<record_type> const& child) noexcept {
-    child->self = child;
-    child->enrolled = true;
-    ++live_;
-    if (!child->is_body()) ++children_;
-    if (!child->service) ++lasting_;
-  }
+  void enroll(std::shared_ptr<record_type> const& child) noexcept;
 
   /// Undoes `enroll` for a child of which nobody has heard.
-  void withdraw(record_type& child) noexcept {
-    child.unlink();
-    child.enrolled = false;
-    child.self.reset();
-    --live_;
-    --children_;
-    if (!child.service) --lasting_;
-  }
+  void withdraw(record_type& child) noexcept;
 
-  void post_start_of(record_type& child) {
-    try {
-      if (post_task(child.get_executor(), child) == posting::refused) lose(child);
-    } catch (...) {
-      std::lock_guard const lock(mutex_);
-      withdraw(child);
-      throw;
-    }
-  }
+  void post_start_of(record_type& child);
 
-  void post_drain_for(record_type& child) {
-    try {
-      if (post_task(executor_, drain_) == posting::refused) lose_queued();
-    } catch (...) {
-      {
-        std::lock_guard const lock(mutex_);
-        queue_.remove(child);
-        withdraw(child);
-      }
-      fail_queued(std::current_exception());
-      throw;
-    }
-  }
+  void post_drain_for(record_type& child);
 
-  void start_queued() noexcept {
-    auto const keep = this->shared_from_this();
-    auto batch = take_queued();
-    // Only those that are here now: a child that spawns a child must let others run.
-    while (auto* const child = batch.pop_front()) start(*child);
-    {
-      std::lock_guard const lock(mutex_);
-      draining_ = !queue_.empty();
-      if (!draining_) return;
-    }
-    try {
-      if (post_task(executor_, drain_) == posting::refused) lose_queued();
-    } catch (...) {
-      fail_queued(std::current_exception());
-    }
-  }
+  void start_queued() noexcept;
 
-  [[nodiscard]] start_queue<Executor> take_queued() noexcept {
-    std::lock_guard const lock(mutex_);
-    return std::move(queue_);
-  }
+  [[nodiscard]] start_queue<Executor> take_queued() noexcept;
 
   /// The drain is gone: the queued children will never start.
-  void lose_queued() noexcept {
-    auto const keep = this->shared_from_this();
-    auto batch = stop_draining();
-    while (auto* const child = batch.pop_front()) lose(*child);
-  }
+  void lose_queued() noexcept;
 
   /// The drain could not be posted, and children that others have queued relied on it.
-  void fail_queued(std::exception_ptr const& e) noexcept {
-    auto const keep = this->shared_from_this();
-    auto batch = stop_draining();
-    while (auto* const child = batch.pop_front()) finish(*child, e);
-  }
+  void fail_queued(std::exception_ptr const& e) noexcept;
 
-  [[nodiscard]] start_queue<Executor> stop_draining() noexcept {
-    std::lock_guard const lock(mutex_);
-    draining_ = false;
-    return std::move(queue_);
-  }
+  [[nodiscard]] start_queue<Executor> stop_draining() noexcept;
 
   /// The strongest that has been requested of this child, by whomever.
-  [[nodiscard]] asio::cancellation_type wanted(record_type const& child) const noexcept {
-    auto const of_all = requested_.load(std::memory_order_acquire);
-    if (child.is_body() ? of_all != asio::cancellation_type::none && shutting_down_.load()
-                        : child.service && services_end_.load())
-      return asio::cancellation_type::terminal;
-    auto const of_it = child.asked.load(std::memory_order_acquire);
-    return stronger(of_it, of_all) ? of_it : of_all;
-  }
+  [[nodiscard]] asio::cancellation_type wanted(record_type const& child) const noexcept;
 
   /// Whether a request has been made of the child: it does not start any more, and if it ends by a
   /// cancellation error, that is the answer and not an error.
@@ -579,25 +286,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Notes a request of all. Gives the stop source that is to be told, if any.
   [[nodiscard]] std::optional<std::stop_source> note_request(asio::cancellation_type type,
-                                                             cause why) noexcept {
-    auto const before = requested_.load(std::memory_order_relaxed);
-    if (stronger(type, before)) {
-      requested_.store(type, std::memory_order_release);
-      untell_all();
-    }
-    if (before != asio::cancellation_type::none) return std::nullopt;
-    cause_ = why;
-    return stop_;
-  }
+                                                             cause why) noexcept;
 
   /// When the scope is being left: once only service children are left, they are to end. Answers
   /// whether there is somebody to be told.
-  [[nodiscard]] bool end_services() noexcept {
-    if (lasting_ != 0 || services_end_.load(std::memory_order_relaxed)) return false;
-    services_end_ = true;
-    untell_all();
-    return true;
-  }
+  [[nodiscard]] bool end_services() noexcept;
 
   void untell_all() noexcept {
     here_.untold.splice(here_.told);
@@ -609,48 +302,18 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     timer_.stop();
   }
 
-  void count_for_shutdown(record_type const& child) noexcept {
-    if (child.is_body() || child.service || !child.started) return;
-    ++(child.sent == asio::cancellation_type::terminal ? shutdown_.forced : shutdown_.finished);
-  }
+  void count_for_shutdown(record_type const& child) noexcept;
 
-  void never_start(record_type& child) noexcept {
-    child.ending = end::cut_before_start;
-    conclude(child, nullptr);
-  }
+  void never_start(record_type& child) noexcept;
 
-  void conclude(record_type& child, std::exception_ptr e) noexcept {
-    child.release();
-    child.error = std::move(e);
-    if (child.ending == end::failed && child.kind != record_type::role::token_child) report(child);
-    if (!child.hand_out()) retire(child);
-  }
+  void conclude(record_type& child, std::exception_ptr e) noexcept;
 
   [[nodiscard]] bool was_cut_by_scope(record_type const& child) const noexcept {
     return (child.ending == end::cut || child.ending == end::cut_before_start) && cancel_called();
   }
 
   /// An error of a child that has no token, or of the body. The child still counts.
-  void report(record_type const& child) noexcept {
-    bool const fatal = child.is_body() || settings_.cancel_on_child_error;
-    bool suppressed = false;
-    {
-      std::lock_guard const lock(mutex_);
-      bool const thrown_in_the_end = !owner_gone_ || !joins_.empty();
-      if (!first_error_ && thrown_in_the_end && (fatal || !settings_.on_suppressed))
-        first_error_ = child.error;
-      else
-        suppressed =
-            !child.is_body() || (child.error != first_error_ && child.error != given_error_);
-    }
-    if (suppressed) suppress(child.error);
-    if (!fatal) return;
-    try {
-      request(asio::cancellation_type::terminal, cause::child_error);
-    } catch (...) {
-      tell_or_give_up();
-    }
-  }
+  void report(record_type const& child) noexcept;
 
   void suppress(std::exception_ptr const& e) const noexcept {
     if (settings_.on_suppressed) settings_.on_suppressed(e);
@@ -658,116 +321,34 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   // Emissions run inline where the caller is on the executor already, up to a depth.
   template <typename Emission>
-  static void emit_on(Executor const& ex, telling how, Emission emission) {
-    auto nested = [emission = std::move(emission)] {
-      nesting const inner;
-      emission();
-    };
-    if (how == telling::by_posting || nesting::too_deep())
-      asio::post(ex, std::move(nested));
-    else
-      asio::dispatch(ex, std::move(nested));
-  }
+  static void emit_on(Executor const& ex, telling how, Emission emission);
 
   /// Has everything that is untold told, on its executor.
-  void tell(telling how) {
-    if (!nobody_untold(here_))
-      emit_on(executor_, how, [self = this->shared_from_this()] {
-        while (auto const child = self->next_untold(self->here_))
-          self->tell_next(*child, self->here_);
-      });
-    while (auto const child = next_untold(elsewhere_)) {
-      try {
-        emit_on(child->get_executor(), how,
-                [child] { child->scope.tell_next(*child, child->scope.elsewhere_); });
-      } catch (...) {
-        untell(*child, elsewhere_);
-        throw;
-      }
-    }
-  }
+  void tell(telling how);
 
   /// For where there is nobody to throw to. Without memory to post with, the children end by
   /// themselves.
-  void tell_or_give_up() noexcept {
-    for (int attempts = 2; attempts > 0; --attempts) {
-      try {
-        return tell(telling::at_once);
-      } catch (...) {
-      }
-    }
-  }
+  void tell_or_give_up() noexcept;
 
   [[nodiscard]] bool nobody_untold(group const& of) const noexcept {
     std::lock_guard const lock(mutex_);
     return of.untold.empty();
   }
 
-  [[nodiscard]] std::shared_ptr<record_type> next_untold(group& of) noexcept {
-    std::lock_guard const lock(mutex_);
-    auto* const child = of.untold.pop_front();
-    if (!child) return nullptr;
-    of.told.push_back(*child);
-    return child->self;
-  }
+  [[nodiscard]] std::shared_ptr<record_type> next_untold(group& of) noexcept;
 
-  void untell(record_type& child, group& of) noexcept {
-    std::lock_guard const lock(mutex_);
-    if (!child.self) return;
-    child.unlink();
-    of.untold.push_back(child);
-  }
+  void untell(record_type& child, group& of) noexcept;
 
-  void tell_next(record_type& child, group& of) {
-    try {
-      tell_one(child);
-    } catch (...) {
-      untell(child, of);
-      throw;
-    }
-  }
+  void tell_next(record_type& child, group& of);
 
   /// On the child's executor: sends it what is wanted of it, unless it has been sent as much. May
   /// end the child, and run anything that does.
-  void tell_one(record_type& child) {
-    if (!child.started || child.has_ended()) return;
-    auto const type = wanted(child);
-    if (!stronger(type, child.sent)) return;
-    auto const before = std::exchange(child.sent, type);
-    try {
-      child.signal.emit(type);
-    } catch (...) {
-      child.sent = before;
-      throw;
-    }
-  }
+  void tell_one(record_type& child);
 
   /// Under the mutex: wakes up at `at`, or before.
-  void arm(time_point at) {
-    if (at == time_point::max()) return;
-    timer_.arm(executor_, at, [weak = this->weak_from_this()](error_code const& failed) {
-      if (failed) return;
-      if (auto const self = weak.lock()) self->wake_up();
-    });
-  }
+  void arm(time_point at);
 
-  void wake_up() {
-    cause due = cause::none;
-    {
-      std::lock_guard const lock(mutex_);
-      timer_.woken();
-      auto const now = timer_.now();
-      if (closed_ || requested_.load() == asio::cancellation_type::terminal) return;
-      if (deadline_ && *deadline_ <= now) {
-        due = cause::deadline;
-      } else if (grace_ends_ <= now) {
-        due = cause::requested;
-      } else {
-        return arm(deadline_ ? std::min(*deadline_, grace_ends_) : grace_ends_);
-      }
-    }
-    request(asio::cancellation_type::terminal, due);
-  }
+  void wake_up();
 
   Executor const executor_;
   scope_settings const settings_;
@@ -807,14 +388,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   drain drain_{*this};
 };
 
-template <typename Executor>
-void record<Executor>::run() {
-  scope.start(*this);
-}
-
-template <typename Executor>
-void record<Executor>::drop() noexcept {
-  scope.lose(*this);
-}
-
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
+
+// What the members do.
+#include <asio_cancel_scope/detail/scope_cancelling.hpp>
+#include <asio_cancel_scope/detail/scope_leaving.hpp>
+#include <asio_cancel_scope/detail/scope_starting.hpp>

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_type.hpp>
+#include <asio_cancel_scope/detail/deadline.hpp>
+#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+// How a scope, or one child, is asked to end, and when time does it; the protocol is told in
+// scope_state.hpp.
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+template <typename Executor>
+void scope_state<Executor>::request(asio::cancellation_type mask, cause why, telling how) {
+  auto const type = strongest(mask);
+  if (type == asio::cancellation_type::none) return;
+  std::optional<std::stop_source> stop;
+  {
+    std::lock_guard const lock(mutex_);
+    if (why == cause::outer) outer_requested_ = true;
+    if (closed_) return;
+    stop = note_request(type, why);
+    if (type == asio::cancellation_type::terminal) timer_.stop();
+  }
+  if (stop) stop->request_stop();
+  tell(how);
+}
+
+template <typename Executor>
+void scope_state<Executor>::shutdown(duration grace) {
+  std::optional<std::stop_source> stop;
+  {
+    std::lock_guard const lock(mutex_);
+    if (closed_) return;
+    auto const end_of_grace = detail::after(timer_.now(), grace);
+    bool const at_once = grace <= duration::zero() || shutting_down_;
+    if (!at_once) arm(end_of_grace);
+    stop =
+        note_request(at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total,
+                     cause::requested);
+    shutting_down_ = true;
+    untell_all();
+    grace_ends_ = at_once ? time_point::max() : end_of_grace;
+  }
+  if (stop) stop->request_stop();
+  tell(telling::at_once);
+}
+
+template <typename Executor>
+void scope_state<Executor>::start_deadline() {
+  if (settings_.deadline_after) return cancel_after(*settings_.deadline_after);
+  if (settings_.deadline_at) set_deadline(*settings_.deadline_at);
+}
+
+template <typename Executor>
+void scope_state<Executor>::set_deadline(time_point at) {
+  {
+    std::lock_guard const lock(mutex_);
+    if (closed_) return;
+    if (at > timer_.now()) {
+      if (at == time_point::max()) {
+        deadline_.reset();
+        if (grace_ends_ == time_point::max()) timer_.stop();
+      } else {
+        // Nothing stronger can come of it than what has been requested.
+        if (requested_.load() != asio::cancellation_type::terminal) arm(at);
+        deadline_ = at;
+      }
+      return;
+    }
+    deadline_ = at;
+  }
+  request(asio::cancellation_type::terminal, cause::deadline);
+}
+
+template <typename Executor>
+void scope_state<Executor>::fail(std::exception_ptr e) {
+  {
+    std::lock_guard const lock(mutex_);
+    first_error_ = std::move(e);
+  }
+  request(asio::cancellation_type::terminal, cause::child_error);
+}
+
+template <typename Executor>
+void scope_state<Executor>::request_of(record_type& child, asio::cancellation_type mask) {
+  auto const type = strongest(mask);
+  std::shared_ptr<record_type> live;
+  {
+    std::lock_guard const lock(mutex_);
+    live = child.self;
+    if (!live) return;
+    if (stronger(type, child.asked.load(std::memory_order_relaxed)))
+      child.asked.store(type, std::memory_order_release);
+  }
+  emit_on(child.get_executor(), telling::at_once,
+          [live = std::move(live)] { live->scope.tell_one(*live); });
+}
+
+template <typename Executor>
+asio::cancellation_type scope_state<Executor>::wanted(record_type const& child) const noexcept {
+  auto const of_all = requested_.load(std::memory_order_acquire);
+  if (child.is_body() ? of_all != asio::cancellation_type::none && shutting_down_.load()
+                      : child.service && services_end_.load())
+    return asio::cancellation_type::terminal;
+  auto const of_it = child.asked.load(std::memory_order_acquire);
+  return stronger(of_it, of_all) ? of_it : of_all;
+}
+
+template <typename Executor>
+std::optional<std::stop_source> scope_state<Executor>::note_request(asio::cancellation_type type,
+                                                                    cause why) noexcept {
+  auto const before = requested_.load(std::memory_order_relaxed);
+  if (stronger(type, before)) {
+    requested_.store(type, std::memory_order_release);
+    untell_all();
+  }
+  if (before != asio::cancellation_type::none) return std::nullopt;
+  cause_ = why;
+  return stop_;
+}
+
+template <typename Executor>
+template <typename Emission>
+void scope_state<Executor>::emit_on(Executor const& ex, telling how, Emission emission) {
+  auto nested = [emission = std::move(emission)] {
+    nesting const inner;
+    emission();
+  };
+  if (how == telling::by_posting || nesting::too_deep())
+    asio::post(ex, std::move(nested));
+  else
+    asio::dispatch(ex, std::move(nested));
+}
+
+template <typename Executor>
+void scope_state<Executor>::tell(telling how) {
+  if (!nobody_untold(here_))
+    emit_on(executor_, how, [self = this->shared_from_this()] {
+      while (auto const child = self->next_untold(self->here_))
+        self->tell_next(*child, self->here_);
+    });
+  while (auto const child = next_untold(elsewhere_)) {
+    try {
+      emit_on(child->get_executor(), how,
+              [child] { child->scope.tell_next(*child, child->scope.elsewhere_); });
+    } catch (...) {
+      untell(*child, elsewhere_);
+      throw;
+    }
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::tell_or_give_up() noexcept {
+  for (int attempts = 2; attempts > 0; --attempts) {
+    try {
+      return tell(telling::at_once);
+    } catch (...) {
+    }
+  }
+}
+
+template <typename Executor>
+std::shared_ptr<record<Executor>> scope_state<Executor>::next_untold(group& of) noexcept {
+  std::lock_guard const lock(mutex_);
+  auto* const child = of.untold.pop_front();
+  if (!child) return nullptr;
+  of.told.push_back(*child);
+  return child->self;
+}
+
+template <typename Executor>
+void scope_state<Executor>::untell(record_type& child, group& of) noexcept {
+  std::lock_guard const lock(mutex_);
+  if (!child.self) return;
+  child.unlink();
+  of.untold.push_back(child);
+}
+
+template <typename Executor>
+void scope_state<Executor>::tell_next(record_type& child, group& of) {
+  try {
+    tell_one(child);
+  } catch (...) {
+    untell(child, of);
+    throw;
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::tell_one(record_type& child) {
+  if (!child.started || child.has_ended()) return;
+  auto const type = wanted(child);
+  if (!stronger(type, child.sent)) return;
+  auto const before = std::exchange(child.sent, type);
+  try {
+    child.signal.emit(type);
+  } catch (...) {
+    child.sent = before;
+    throw;
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::arm(time_point at) {
+  if (at == time_point::max()) return;
+  timer_.arm(executor_, at, [weak = this->weak_from_this()](error_code const& failed) {
+    if (failed) return;
+    if (auto const self = weak.lock()) self->wake_up();
+  });
+}
+
+template <typename Executor>
+void scope_state<Executor>::wake_up() {
+  cause due = cause::none;
+  {
+    std::lock_guard const lock(mutex_);
+    timer_.woken();
+    auto const now = timer_.now();
+    if (closed_ || requested_.load() == asio::cancellation_type::terminal) return;
+    if (deadline_ && *deadline_ <= now) {
+      due = cause::deadline;
+    } else if (grace_ends_ <= now) {
+      due = cause::requested;
+    } else {
+      return arm(deadline_ ? std::min(*deadline_, grace_ends_) : grace_ends_);
+    }
+  }
+  request(asio::cancellation_type::terminal, due);
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+// How a scope is left: the last child, the joins, the outcome; the protocol is told in
+// scope_state.hpp.
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+template <typename Executor>
+void scope_state<Executor>::retire(record_type& child) noexcept {
+  std::shared_ptr<record_type> self;  // first, so that it goes last: it may own this
+  list<waiter<record_type>> child_joins;
+  list<join_waiter> scope_joins;
+  bool services_left = false;
+  {
+    std::lock_guard const lock(mutex_);
+    self = std::move(child.self);
+    child.unlink();
+    child_joins.splice(child.joins);
+    child.done.store(true, std::memory_order_release);
+    if (child.enrolled) {
+      if (was_cut_by_scope(child)) cut_short_ = true;
+      if (child.ending == end::lost) lost_ = true;
+      if (shutting_down_) count_for_shutdown(child);
+      if (!child.is_body()) --children_;
+      if (!child.service) --lasting_;
+      --live_;
+      if (!joins_.empty()) {
+        if (live_ == 0) {
+          close();
+          scope_joins.splice(joins_);
+        } else {
+          services_left = end_services();
+        }
+      }
+    }
+  }
+  if (services_left) tell_or_give_up();
+  while (auto* const join = child_joins.pop_front()) join->complete(self);
+  while (auto* const join = scope_joins.pop_front()) join->complete(this->shared_from_this());
+}
+
+template <typename Executor>
+void scope_state<Executor>::join(join_waiter& join) {
+  bool closes = false;
+  {
+    std::lock_guard const lock(mutex_);
+    closes = live_ == 0;
+    if (closes) {
+      close();
+    } else {
+      joins_.push_back(join);
+      if (!end_services()) return;
+    }
+  }
+  if (closes)
+    join.complete(this->shared_from_this());
+  else
+    tell_or_give_up();
+}
+
+template <typename Executor>
+void scope_state<Executor>::join(std::shared_ptr<record_type> const& child,
+                                 waiter<record_type>& join) {
+  {
+    std::lock_guard const lock(mutex_);
+    if (!child->done.load(std::memory_order_relaxed)) return child->joins.push_back(join);
+  }
+  join.complete(child);
+}
+
+template <typename Executor>
+void scope_state<Executor>::end_join(std::shared_ptr<record_type> const& child, std::uint64_t id) {
+  waiter<record_type>* ended = nullptr;
+  {
+    std::lock_guard const lock(mutex_);
+    ended = child->joins.find_if([id](auto const& join) { return join.id == id; });
+    if (!ended) return;
+    ended->unlink();
+    ended->failure = aborted();
+  }
+  ended->complete(child);
+}
+
+template <typename Executor>
+std::exception_ptr scope_state<Executor>::outcome() const {
+  std::lock_guard const lock(mutex_);
+  if (first_error_) return first_error_;
+  return lost_ || (outer_requested_ && cut_short_) ? aborted() : nullptr;
+}
+
+template <typename Executor>
+void scope_state<Executor>::abandon() noexcept {
+  std::exception_ptr unseen;
+  bool left = false;
+  {
+    std::lock_guard const lock(mutex_);
+    owner_gone_ = true;
+    left = live_ != 0;
+    if (!left) timer_.stop();
+    if (!closed_ && joins_.empty()) unseen = std::exchange(first_error_, nullptr);
+  }
+  if (unseen) suppress(unseen);
+  if (!left) return;
+  try {
+    request(asio::cancellation_type::terminal, cause::requested, telling::by_posting);
+  } catch (...) {
+    // The children go on without having been told: nobody is left who could ask again.
+  }
+}
+
+template <typename Executor>
+bool scope_state<Executor>::end_services() noexcept {
+  if (lasting_ != 0 || services_end_.load(std::memory_order_relaxed)) return false;
+  services_end_ = true;
+  untell_all();
+  return true;
+}
+
+template <typename Executor>
+void scope_state<Executor>::count_for_shutdown(record_type const& child) noexcept {
+  if (child.is_body() || child.service || !child.started) return;
+  ++(child.sent == asio::cancellation_type::terminal ? shutdown_.forced : shutdown_.finished);
+}
+
+template <typename Executor>
+void scope_state<Executor>::report(record_type const& child) noexcept {
+  bool const fatal = child.is_body() || settings_.cancel_on_child_error;
+  bool suppressed = false;
+  {
+    std::lock_guard const lock(mutex_);
+    bool const thrown_in_the_end = !owner_gone_ || !joins_.empty();
+    if (!first_error_ && thrown_in_the_end && (fatal || !settings_.on_suppressed))
+      first_error_ = child.error;
+    else
+      suppressed = !child.is_body() || (child.error != first_error_ && child.error != given_error_);
+  }
+  if (suppressed) suppress(child.error);
+  if (!fatal) return;
+  try {
+    request(asio::cancellation_type::terminal, cause::child_error);
+  } catch (...) {
+    tell_or_give_up();
+  }
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
