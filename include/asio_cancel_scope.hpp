@@ -8,6 +8,7 @@
 #include <asio_cancel_scope/child.hpp>
 #include <asio_cancel_scope/child_options.hpp>
 #include <asio_cancel_scope/on_child_error.hpp>
+#include <asio_cancel_scope/ready_signal.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/scope_result.hpp>
 #include <asio_cancel_scope/shielded.hpp>

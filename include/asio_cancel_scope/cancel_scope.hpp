@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/cancel_cause.hpp>
 #include <asio_cancel_scope/child.hpp>
 #include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/detail/admission.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
@@ -11,6 +12,7 @@
 #include <asio_cancel_scope/detail/placement.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/token_record.hpp>
+#include <asio_cancel_scope/ready_signal.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/shutdown_report.hpp>
 
@@ -114,7 +116,7 @@ class cancel_scope {
   ///   Then nothing has been started, and the scope is as it was.
   template <typename C>
     requires(!detail::placement<C>)
-  child<detail::child_value<C, Executor>, Executor> spawn(C c) {
+  child<detail::child_value_t<C>, Executor> spawn(C c) {
     return spawn_with({}, std::nullopt, std::move(c));
   }
 
@@ -124,7 +126,7 @@ class cancel_scope {
   ///
   /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
   template <detail::placement Where, typename C>
-  child<detail::child_value<C, Executor>, Executor> spawn(Where&& where, C c) {
+  child<detail::child_value_t<C>, Executor> spawn(Where&& where, C c) {
     return spawn_with(detail::settings_of(where), detail::executor_of<Executor>(where),
                       std::move(c));
   }
@@ -159,6 +161,97 @@ class cancel_scope {
   auto spawn(Where&& where, C c, CompletionToken&& token) {
     return spawn_to(detail::settings_of(where), detail::executor_of<Executor>(where), std::move(c),
                     token);
+  }
+
+  /// Starts a child if the scope has room for it and has not been cancelled.
+  ///
+  /// @return A handle, or nothing: then @p c has been destroyed.
+  ///
+  /// @throws as `spawn(c)`, without std::length_error.
+  template <typename C>
+    requires(!detail::placement<C>)
+  std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(C c) {
+    return try_spawn_with({}, std::nullopt, std::move(c));
+  }
+
+  /// Starts a child that runs on @p where if the scope has room for it and has not been cancelled.
+  template <detail::placement Where, typename C>
+  std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(Where&& where, C c) {
+    return try_spawn_with(detail::settings_of(where), detail::executor_of<Executor>(where),
+                          std::move(c));
+  }
+
+  /// Starts a child as soon as the scope has room for it, in the order of the calls.
+  ///
+  /// @param token  Completion token; default: that of the executor where it names one, else
+  ///   `use_awaitable_t<Executor>`.
+  ///
+  /// @par Completion Signature
+  /// @code void(std::exception_ptr, child<T, Executor>) @endcode
+  /// The handle of a child that has been spawned, or null and no handle. When the scope is
+  /// cancelled the child never starts, and its handle tells so.
+  ///
+  /// @par Executor
+  /// The handler runs on its associated executor, by default that of the child; never from inside
+  /// this function.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li `terminal`, `partial`, `total`: the wait ends with `operation_aborted`, @p c is destroyed,
+  ///   and the scope is left alone. Once the child has been let in this has no effect.
+  ///
+  /// @par Errors
+  /// @li `std::logic_error` if the scope is closed.
+  template <typename C, typename CompletionToken = detail::default_token_t<Executor>>
+    requires(!detail::placement<C>)
+  auto async_spawn(C c, CompletionToken&& token = CompletionToken()) {
+    return spawn_when_room({}, std::nullopt, std::move(c), token);
+  }
+
+  /// Starts a child that runs on @p where as soon as the scope has room for it.
+  template <detail::placement Where, typename C,
+            typename CompletionToken = detail::default_token_t<Executor>>
+  auto async_spawn(Where&& where, C c, CompletionToken&& token = CompletionToken()) {
+    return spawn_when_room(detail::settings_of(where), detail::executor_of<Executor>(where),
+                           std::move(c), token);
+  }
+
+  /// Starts a child and waits until it says that it is ready; then it goes on in the scope.
+  ///
+  /// Until then its outcome belongs to who waits: an error comes out of here and does not fail the
+  /// scope. The scope stays open until the start is settled. As Trio's `nursery.start`.
+  ///
+  /// @tparam V  What the child is ready with.
+  /// @param f  A callable that takes a `ready_signal<V>` and returns an awaitable.
+  ///
+  /// @par Completion Signature
+  /// @code void(std::exception_ptr, V) @endcode
+  /// or `void(std::exception_ptr)` for a start that is ready with nothing.
+  ///
+  /// @par Executor
+  /// The handler runs on its associated executor, by default that of the child; never from inside
+  /// this function, also when the child is ready at once.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li `terminal`, `partial`, `total`: while it waits for room, as `async_spawn`; after that the
+  ///   child is asked to end, as by `child::cancel`, and this completes when it has ended. A child
+  ///   that says it is ready after it has been asked is not handed over.
+  ///
+  /// @par Errors
+  /// @li what the child ends with before it is ready; `operation_aborted` if it never started.
+  /// @li `std::logic_error` if it ends without having said so, or if the scope is closed.
+  template <typename V = void, typename F,
+            typename CompletionToken = detail::default_token_t<Executor>>
+    requires(!detail::placement<F>)
+  auto async_start(F f, CompletionToken&& token = CompletionToken()) {
+    return start_with<V>({}, std::nullopt, std::move(f), token);
+  }
+
+  /// Starts a child that runs on @p where, and waits until it says that it is ready.
+  template <typename V = void, detail::placement Where, typename F,
+            typename CompletionToken = detail::default_token_t<Executor>>
+  auto async_start(Where&& where, F f, CompletionToken&& token = CompletionToken()) {
+    return start_with<V>(detail::settings_of(where), detail::executor_of<Executor>(where),
+                         std::move(f), token);
   }
 
   /// Cancels the scope: every child and the body are asked to end, and what is spawned later never
@@ -297,14 +390,45 @@ class cancel_scope {
         state_, state_->place(std::move(where)), std::move(c));
     record->apply(std::move(settings));
     state_->spawn(record);
-    return detail::access::make<child<detail::child_value<C, Executor>, Executor>>(
-        std::move(record));
+    return detail::access::make<child<detail::child_value_t<C>, Executor>>(std::move(record));
+  }
+
+  template <typename C>
+  std::optional<child<detail::child_value_t<C>, Executor>> try_spawn_with(
+      detail::child_settings settings, std::optional<Executor> where, C c) {
+    auto record = std::make_shared<detail::child_record<Executor, C>>(
+        state_, state_->place(std::move(where)), std::move(c));
+    record->apply(std::move(settings));
+    if (!state_->try_spawn(record)) return std::nullopt;
+    return detail::access::make<child<detail::child_value_t<C>, Executor>>(std::move(record));
+  }
+
+  template <typename C, typename CompletionToken>
+  auto spawn_when_room(detail::child_settings settings, std::optional<Executor> where, C c,
+                       CompletionToken& token) {
+    using handle = child<detail::child_value_t<C>, Executor>;
+    return asio::async_initiate<CompletionToken, void(std::exception_ptr, handle)>(
+        detail::initiate_spawn_when_room<Executor, handle>(state_, state_->place(std::move(where)),
+                                                           std::move(settings)),
+        token, std::move(c));
+  }
+
+  template <typename V, typename F, typename CompletionToken>
+  auto start_with(detail::child_settings settings, std::optional<Executor> where, F f,
+                  CompletionToken& token) {
+    static_assert(detail::awaitable<typename detail::awaitable_of<F, ready_signal<V>>::type>,
+                  "asio_cancel_scope: async_start takes a callable that takes a ready_signal and "
+                  "returns an awaitable");
+    return asio::async_initiate<CompletionToken, typename detail::completion_signature<V>::type>(
+        detail::initiate_start<Executor, ready_signal<V>, V>(
+            state_, state_->place(std::move(where)), std::move(settings)),
+        token, std::move(f));
   }
 
   template <typename C, typename CompletionToken>
   auto spawn_to(detail::child_settings settings, std::optional<Executor> where, C c,
                 CompletionToken& token) {
-    using signature = typename detail::completion_signature<detail::child_value<C, Executor>>::type;
+    using signature = typename detail::completion_signature<detail::child_value_t<C>>::type;
     detail::initiating_call const call;
     return asio::async_initiate<CompletionToken, signature>(
         detail::initiate_spawn<Executor>(state_, state_->place(std::move(where)),

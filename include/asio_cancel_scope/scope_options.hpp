@@ -6,8 +6,10 @@
 #include <asio_cancel_scope/on_child_error.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -38,6 +40,18 @@ class scope_options {
     return *this;
   }
 
+  /// How many children may be in the scope at a time: all that have been spawned and have not
+  /// ended, started or not, those with tokens, services and tracked operations included, not the
+  /// body. On a full scope `spawn` and `track` throw `std::length_error`, `try_spawn` says no,
+  /// `async_spawn` and `async_start` wait in the order in which they came. Default: no limit.
+  ///
+  /// @throws std::invalid_argument if @p limit is 0.
+  scope_options& max_children(std::size_t limit) & {
+    if (limit == 0) throw std::invalid_argument("asio_cancel_scope: max_children(0)");
+    settings_.max_children = limit;
+    return *this;
+  }
+
   /// A name for diagnostics, as `cancel_scope::name()` tells it. Default: empty.
   scope_options& name(std::string name) & {
     settings_.name = std::move(name);
@@ -64,6 +78,7 @@ class scope_options {
   scope_options&& on_suppressed(std::function<void(std::exception_ptr)> observer) && {
     return std::move(on_suppressed(std::move(observer)));
   }
+  scope_options&& max_children(std::size_t limit) && { return std::move(max_children(limit)); }
   scope_options&& name(std::string n) && { return std::move(name(std::move(n))); }
   scope_options&& deadline_at(std::chrono::steady_clock::time_point at) && noexcept {
     return std::move(deadline_at(at));

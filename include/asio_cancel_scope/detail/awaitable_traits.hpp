@@ -54,6 +54,22 @@ struct child_traits {
       "asio_cancel_scope: the scope's executor does not fit the executor of this awaitable");
 };
 
+/// What a child of `C` returns. Void for what cannot be spawned: overload resolution may ask for it
+/// before it finds out that it does not want it.
+template <typename C>
+struct child_value {
+  using type = void;
+};
+
+template <typename C>
+  requires awaitable<typename awaitable_of<C>::type>
+struct child_value<C> {
+  using type = typename awaitable_traits<typename awaitable_of<C>::type>::value_type;
+};
+
+template <typename C>
+using child_value_t = typename child_value<C>::type;
+
 // The executor that a body names in its parameter, `cancel_scope<Executor>&`; void for a generic
 // lambda and everything else that does not name one.
 template <typename Parameter>

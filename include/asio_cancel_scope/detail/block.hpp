@@ -28,7 +28,9 @@ class body_call {
  public:
   body_call(Scope& scope, Body body) : scope_(&scope), body_(std::move(body)) {}
 
-  auto operator()() { return body_(*scope_); }
+  // Not auto: clang up to 19 forgets virtual functions that are first used where a return type is
+  // deduced.
+  std::invoke_result_t<Body&, Scope&> operator()() { return body_(*scope_); }
 
  private:
   Scope* scope_;
@@ -88,7 +90,8 @@ class block_state : public scope_state<Executor> {
  private:
   struct resume {
     template <typename Handler>
-    static void deliver(scope_state<Executor> const&, std::exception_ptr const&, Handler& handler) {
+    static void deliver(std::shared_ptr<scope_state<Executor>> const&, std::exception_ptr const&,
+                        Handler& handler) {
       std::move(handler)();
     }
   };

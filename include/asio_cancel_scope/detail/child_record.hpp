@@ -215,9 +215,8 @@ class child_record : public runnable_record<Executor, C> {
  public:
   using base = runnable_record<Executor, C>;
 
-  child_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
-               typename base::role r = base::role::child)
-      : base(*owner, r, std::move(ex), std::move(c)), keep_(owner) {}
+  child_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c)
+      : base(*owner, base::role::child, std::move(ex), std::move(c)), keep_(owner) {}
 
  private:
   std::shared_ptr<scope_state<Executor>> const keep_;

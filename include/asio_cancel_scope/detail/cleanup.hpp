@@ -21,13 +21,18 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 /// A cleanup as a body: it may want to see what the work has ended with.
 template <typename Cleanup>
 class cleanup_body {
+  static constexpr bool is_told = std::invocable<Cleanup&, std::exception_ptr>;
+  using awaitable_type =
+      typename std::conditional_t<is_told, std::invoke_result<Cleanup&, std::exception_ptr>,
+                                  std::invoke_result<Cleanup&>>::type;
+
  public:
   cleanup_body(Cleanup cleanup, std::exception_ptr failure)
       : cleanup_(std::move(cleanup)), failure_(std::move(failure)) {}
 
   template <typename Scope>
-  auto operator()(Scope&) {
-    if constexpr (std::invocable<Cleanup&, std::exception_ptr>)
+  awaitable_type operator()(Scope&) {
+    if constexpr (is_told)
       return cleanup_(failure_);
     else
       return cleanup_();

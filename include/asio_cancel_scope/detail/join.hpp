@@ -71,19 +71,19 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
 
 struct deliver_scope_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(scope_state<Executor> const& scope, std::exception_ptr const& failure,
-                      Handler& handler) {
-    std::move(handler)(failure ? failure : scope.outcome());
+  static void deliver(std::shared_ptr<scope_state<Executor>> const& scope,
+                      std::exception_ptr const& failure, Handler& handler) {
+    std::move(handler)(failure ? failure : scope->outcome());
   }
 };
 
 template <typename T>
 struct deliver_child_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(record<Executor>& child, std::exception_ptr const& failure,
-                      Handler& handler) {
-    if (child.error) child.scope.note_given(child.error);
-    complete_with(static_cast<outcome_record<Executor, T>&>(child), failure, handler);
+  static void deliver(std::shared_ptr<record<Executor>> const& child,
+                      std::exception_ptr const& failure, Handler& handler) {
+    if (child->error) child->scope.note_given(child->error);
+    complete_with(static_cast<outcome_record<Executor, T>&>(*child), failure, handler);
   }
 };
 

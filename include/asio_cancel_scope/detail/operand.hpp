@@ -37,7 +37,7 @@ class plain_body {
   explicit plain_body(G&& f) : f_(std::forward<G>(f)) {}
 
   template <typename Scope>
-  auto operator()(Scope&) {
+  std::invoke_result_t<F&> operator()(Scope&) {
     return f_();
   }
 

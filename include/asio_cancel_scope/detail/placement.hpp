@@ -25,9 +25,6 @@ concept placement =
     executor<std::remove_cvref_t<T>> || execution_context<std::remove_reference_t<T>> ||
     child_settings_holder<std::remove_reference_t<T>>;
 
-template <typename C, typename Executor>
-using child_value = typename child_traits<C, Executor>::value_type;
-
 template <typename Executor, typename From>
 [[nodiscard]] Executor executor_from(From const& ex) {
   static_assert(

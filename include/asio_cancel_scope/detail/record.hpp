@@ -30,7 +30,7 @@ class record : public list_hook {
  public:
   using executor_type = Executor;
 
-  enum class role : std::uint8_t { body, child, token_child };
+  enum class role : bool { body, child };
 
   record(scope_state<Executor>& owner, role r, std::optional<Executor> ex)
       : scope(owner), kind(r), elsewhere(std::move(ex)) {}
@@ -47,6 +47,10 @@ class record : public list_hook {
 
   /// Destroys the callable with its captures, or the awaitable that was never awaited.
   virtual void release() noexcept = 0;
+
+  /// Whether the outcome belongs to somebody else than the scope: an error then fails nothing.
+  /// Asked once, when the child has ended.
+  [[nodiscard]] virtual bool claims_outcome() noexcept { return false; }
 
   /// A token child posts its outcome to its token, retires after that, and answers true.
   virtual bool hand_out() noexcept { return false; }
@@ -94,7 +98,8 @@ class record : public list_hook {
   bool enrolled = false;            // it counts; false for one that the scope refused
   record* next_to_start = nullptr;  // in the queue of those that wait for their start
   list<waiter<record>> joins;       // empty once `done`
-  std::uint64_t joins_made = 0;     // gives each join its id
+  std::uint64_t joins_made = 0;     // gives each join its id, from 1 on
+  bool tells_admission = false;     // the join with id 0 is completed when the child is let in
 
   // The strongest type asked for through the handle or the token's slot. Written under the mutex,
   // only ever stronger; read without it where the child is started.

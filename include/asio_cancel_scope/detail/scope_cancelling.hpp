@@ -34,6 +34,7 @@ void scope_state<Executor>::request(asio::cancellation_type mask, cause why, tel
     if (type == asio::cancellation_type::terminal) timer_.stop();
   }
   if (stop) stop->request_stop();
+  refuse_waiting();
   tell(how);
 }
 
@@ -54,7 +55,28 @@ void scope_state<Executor>::shutdown(duration grace) {
     grace_ends_ = at_once ? time_point::max() : end_of_grace;
   }
   if (stop) stop->request_stop();
+  refuse_waiting();
   tell(telling::at_once);
+}
+
+template <typename Executor>
+void scope_state<Executor>::refuse_waiting() noexcept {
+  for (;;) {
+    std::shared_ptr<record_type> child;
+    {
+      std::lock_guard const lock(mutex_);
+      auto* const first = waiting_.pop_front();
+      if (!first) return;
+      child = first->self;
+      enroll(child);
+    }
+    // On its executor, where its callable is to be destroyed.
+    try {
+      if (post_task(child->get_executor(), *child) == posting::refused) lose(*child);
+    } catch (...) {
+      never_start(*child);
+    }
+  }
 }
 
 template <typename Executor>

@@ -23,6 +23,8 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
   list<waiter<record_type>> child_joins;
   list<join_waiter> scope_joins;
   bool services_left = false;
+  std::shared_ptr<record_type> admitted;
+  auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     self = std::move(child.self);
@@ -36,6 +38,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
       if (!child.is_body()) --children_;
       if (!child.service) --lasting_;
       --live_;
+      next = take_in_waiting(admitted);
       if (!joins_.empty()) {
         if (live_ == 0) {
           close();
@@ -46,6 +49,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
       }
     }
   }
+  if (admitted) admit(next, admitted);
   if (services_left) tell_or_give_up();
   while (auto* const join = child_joins.pop_front()) join->complete(self);
   while (auto* const join = scope_joins.pop_front()) join->complete(this->shared_from_this());
@@ -78,6 +82,20 @@ void scope_state<Executor>::join(std::shared_ptr<record_type> const& child,
     if (!child->done.load(std::memory_order_relaxed)) return child->joins.push_back(join);
   }
   join.complete(child);
+}
+
+template <typename Executor>
+void scope_state<Executor>::settle(record_type& child) {
+  waiter<record_type>* join = nullptr;
+  std::shared_ptr<record_type> self;
+  {
+    std::lock_guard const lock(mutex_);
+    join = child.joins.find_if([](auto const& candidate) { return candidate.id == 0; });
+    if (!join) return;
+    join->unlink();
+    self = child.self;
+  }
+  join->complete(std::move(self));
 }
 
 template <typename Executor>

@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 // How a child starts and how it ends; the protocol is told in scope_state.hpp.
@@ -18,28 +19,137 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
 void scope_state<Executor>::spawn(std::shared_ptr<record_type> const& child) {
-  enum class step { none, refuse, post_drain, post_child } next = step::none;
+  auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
-    enroll(child);
-    if (cancel_called()) {
-      next = step::refuse;
-    } else if (child->elsewhere) {
-      elsewhere_.untold.push_back(*child);
-      next = step::post_child;
-    } else {
-      here_.untold.push_back(*child);
-      queue_.push_back(*child);
-      if (!std::exchange(draining_, true)) next = step::post_drain;
-    }
+    if (!has_room() && !cancel_called())
+      throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
+    next = take_in(child);
   }
+  carry_out_or_withdraw(next, *child);
+}
+
+template <typename Executor>
+bool scope_state<Executor>::try_spawn(std::shared_ptr<record_type> const& child) {
+  auto next = step::none;
+  {
+    std::lock_guard const lock(mutex_);
+    expect_open();
+    if (!has_room() || cancel_called()) return false;
+    next = take_in(child);
+  }
+  carry_out_or_withdraw(next, *child);
+  return true;
+}
+
+template <typename Executor>
+void scope_state<Executor>::spawn_when_room(std::shared_ptr<record_type> const& child) {
+  auto next = step::none;
+  {
+    std::lock_guard const lock(mutex_);
+    expect_open();
+    if (!has_room() && !cancel_called()) {
+      child->self = child;
+      return waiting_.push_back(*child);
+    }
+    next = take_in(child);
+  }
+  carry_out_or_withdraw(next, *child);
+  if (child->tells_admission) settle(*child);
+}
+
+template <typename Executor>
+bool scope_state<Executor>::end_wait_for_room(record_type& child) {
+  std::shared_ptr<record_type> self;
+  waiter<record_type>* join = nullptr;
+  {
+    std::lock_guard const lock(mutex_);
+    if (!child.self || child.enrolled) return false;
+    self = std::move(child.self);
+    child.unlink();
+    join = child.joins.pop_front();
+  }
+  child.release();
+  child.ending = end::cut_before_start;
+  join->failure = aborted();
+  join->complete(self);
+  return true;
+}
+
+template <typename Executor>
+typename scope_state<Executor>::step scope_state<Executor>::take_in(
+    std::shared_ptr<record_type> const& child) noexcept {
+  enroll(child);
+  if (cancel_called()) return step::refuse;
+  if (child->elsewhere) {
+    elsewhere_.untold.push_back(*child);
+    return step::post_child;
+  }
+  here_.untold.push_back(*child);
+  queue_.push_back(*child);
+  return std::exchange(draining_, true) ? step::none : step::post_drain;
+}
+
+template <typename Executor>
+typename scope_state<Executor>::step scope_state<Executor>::take_in_waiting(
+    std::shared_ptr<record_type>& admitted) noexcept {
+  if (waiting_.empty() || !has_room()) return step::none;
+  admitted = waiting_.pop_front()->self;
+  return take_in(admitted);
+}
+
+template <typename Executor>
+void scope_state<Executor>::carry_out(step next, record_type& child) {
   switch (next) {
     case step::none: return;
-    case step::refuse: return never_start(*child);
-    case step::post_drain: return post_drain_for(*child);
-    case step::post_child: return post_start_of(*child);
+    case step::refuse: return never_start(child);
+    case step::post_drain:
+      if (post_task(executor_, drain_) == posting::refused) lose_queued();
+      return;
+    case step::post_child:
+      if (post_task(child.get_executor(), child) == posting::refused) lose(child);
+      return;
   }
+}
+
+template <typename Executor>
+void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child) {
+  try {
+    carry_out(next, child);
+  } catch (...) {
+    if (next == step::post_drain) leave_queue(child);
+    std::shared_ptr<record_type> admitted;
+    auto next_of_it = step::none;
+    {
+      std::lock_guard const lock(mutex_);
+      withdraw(child);
+      next_of_it = take_in_waiting(admitted);
+    }
+    if (admitted) admit(next_of_it, admitted);
+    throw;
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::admit(step next, std::shared_ptr<record_type> const& child) noexcept {
+  try {
+    carry_out(next, *child);
+  } catch (...) {
+    if (next == step::post_drain) leave_queue(*child);
+    finish(*child, std::current_exception());
+  }
+  if (child->tells_admission) settle(*child);
+}
+
+template <typename Executor>
+void scope_state<Executor>::leave_queue(record_type& child) noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    queue_.remove(child);
+  }
+  // The drain was also to start those that others have queued since.
+  fail_queued(std::current_exception());
 }
 
 template <typename Executor>
@@ -128,32 +238,6 @@ void scope_state<Executor>::withdraw(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::post_start_of(record_type& child) {
-  try {
-    if (post_task(child.get_executor(), child) == posting::refused) lose(child);
-  } catch (...) {
-    std::lock_guard const lock(mutex_);
-    withdraw(child);
-    throw;
-  }
-}
-
-template <typename Executor>
-void scope_state<Executor>::post_drain_for(record_type& child) {
-  try {
-    if (post_task(executor_, drain_) == posting::refused) lose_queued();
-  } catch (...) {
-    {
-      std::lock_guard const lock(mutex_);
-      queue_.remove(child);
-      withdraw(child);
-    }
-    fail_queued(std::current_exception());
-    throw;
-  }
-}
-
-template <typename Executor>
 void scope_state<Executor>::start_queued() noexcept {
   auto const keep = this->shared_from_this();
   auto batch = take_queued();
@@ -208,8 +292,9 @@ template <typename Executor>
 void scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) noexcept {
   child.release();
   child.error = std::move(e);
-  if (child.ending == end::failed && child.kind != record_type::role::token_child) report(child);
-  if (!child.hand_out()) retire(child);
+  bool const claimed = child.claims_outcome();
+  if (child.ending == end::failed && !claimed) report(child);
+  if (!claimed || !child.hand_out()) retire(child);
 }
 
 template <typename Executor>

@@ -42,6 +42,9 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // told to children that start late, and it does not matter what Asio makes of a signal that comes
 // before the start, which differs from version to version.
 //
+// Room. A child that finds no room waits as a record in `waiting_`, kept but not counted; the child
+// that retires lets the next one in, and a request all of them, to find out that they never start.
+//
 // Cancelling. A request is noted under the lock; the children that have not been told of one so
 // strong are in `untold`, the others in `told`. Then one emission for the scope's executor is
 // dispatched, and one for each child that runs elsewhere. The emission moves one record at a time
@@ -107,9 +110,22 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   // ------------------------------------------------------------------------------------- children
 
-  /// Makes `child` live and sees to its start. Throws if the scope is closed, or what posting
-  /// throws; then the scope is as it was.
+  /// Makes `child` live and sees to its start. Throws if the scope is closed or full, or what
+  /// posting throws; then the scope is as it was.
   void spawn(std::shared_ptr<record_type> const& child);
+
+  /// The same, but answers false if the scope is full or cancelled.
+  [[nodiscard]] bool try_spawn(std::shared_ptr<record_type> const& child);
+
+  /// The same, when there is room. Throws if the scope is closed.
+  void spawn_when_room(std::shared_ptr<record_type> const& child);
+
+  /// Ends the wait for room of `child`, if it still waits: it never starts, and the scope has not
+  /// heard of it. Answers whether it did wait.
+  bool end_wait_for_room(record_type& child);
+
+  /// Completes the join of `child` that has the id 0.
+  void settle(record_type& child);
 
   /// Makes the body live and starts it at once, unless it must go through an executor. `join` waits
   /// for it and for all that is spawned.
@@ -259,9 +275,27 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Undoes `enroll` for a child of which nobody has heard.
   void withdraw(record_type& child) noexcept;
 
-  void post_start_of(record_type& child);
+  /// What is to be done, without the mutex, to get a child started.
+  enum class step : unsigned char { none, refuse, post_drain, post_child };
 
-  void post_drain_for(record_type& child);
+  [[nodiscard]] bool has_room() const noexcept { return children_ < settings_.max_children; }
+
+  /// Under the mutex.
+  [[nodiscard]] step take_in(std::shared_ptr<record_type> const& child) noexcept;
+
+  /// Under the mutex: lets in the first that waits for room, if there is room, as `admitted`.
+  [[nodiscard]] step take_in_waiting(std::shared_ptr<record_type>& admitted) noexcept;
+
+  void carry_out(step next, record_type& child);
+
+  /// As `carry_out`, for a child of which nobody has heard: what fails leaves no trace.
+  void carry_out_or_withdraw(step next, record_type& child);
+
+  /// Lets in a child that has waited for room.
+  void admit(step next, std::shared_ptr<record_type> const& child) noexcept;
+
+  /// The drain that was to start `child` could not be posted.
+  void leave_queue(record_type& child) noexcept;
 
   void start_queued() noexcept;
 
@@ -287,6 +321,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Notes a request of all. Gives the stop source that is to be told, if any.
   [[nodiscard]] std::optional<std::stop_source> note_request(asio::cancellation_type type,
                                                              cause why) noexcept;
+
+  /// After a request: those that wait for room never start.
+  void refuse_waiting() noexcept;
 
   /// When the scope is being left: once only service children are left, they are to end. Answers
   /// whether there is somebody to be told.
@@ -371,6 +408,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   std::size_t live_ = 0;          // enrolled and not retired, the body included
   std::size_t children_ = 0;      // the same without the body
   std::size_t lasting_ = 0;       // the same as `live_` without service children
+  list<record_type> waiting_;     // for room, first come first; empty while there is room
   list<join_waiter> joins_;       // empty when `live_` is zero
   bool closed_ = false;           // the last child has ended and a join tells the outcome; for good
   bool owner_gone_ = false;       // the cancel_scope object has been destroyed

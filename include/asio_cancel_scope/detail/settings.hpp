@@ -4,8 +4,10 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -20,6 +22,7 @@ struct scope_settings {
   bool cancel_on_child_error = true;
   std::function<void(std::exception_ptr)> on_suppressed;
   std::string name;
+  std::size_t max_children = std::numeric_limits<std::size_t>::max();
 
   // At most one is set. The relative one counts from when the scope is entered.
   std::optional<time_point> deadline_at;

@@ -27,11 +27,13 @@ class token_record final : public child_record<Executor, C> {
  public:
   token_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
                Handler handler)
-      : base(owner, std::move(ex), std::move(c), base::role::token_child),
+      : base(owner, std::move(ex), std::move(c)),
         handler_(std::move(handler)),
         work_(asio::get_associated_executor(handler_, this->get_executor())) {}
 
   [[nodiscard]] Handler& handler() noexcept { return handler_; }
+
+  [[nodiscard]] bool claims_outcome() noexcept override { return true; }
 
   bool hand_out() noexcept override {
     for (int attempts = 2; attempts > 0; --attempts) {

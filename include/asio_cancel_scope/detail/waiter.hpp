@@ -88,7 +88,7 @@ class stored_waiter final : public waiter<Source> {
     auto const failed = std::move(this->failure);
     auto handler = std::move(handler_);
     destroy();
-    Deliver::deliver(*source, failed, handler);
+    Deliver::deliver(source, failed, handler);
   }
 
   void drop() noexcept {

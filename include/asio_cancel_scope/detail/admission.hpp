@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// What the slot of a handler does that waits for its child to be let in, or to be ready: while the
+/// child waits for room it is forgotten; after that `Then` decides.
+template <typename Executor, typename Then>
+class end_admission {
+ public:
+  explicit end_admission(std::weak_ptr<record<Executor>> child) noexcept
+      : child_(std::move(child)) {}
+
+  void operator()(asio::cancellation_type type) const {
+    auto const child = child_.lock();
+    if (child && !child->scope.end_wait_for_room(*child)) Then()(*child, type);
+  }
+
+ private:
+  std::weak_ptr<record<Executor>> child_;
+};
+
+/// Stores `handler` as the join of `child` that has the id 0, and spawns the child when there is
+/// room. Whatever fails, the handler is told, by posting.
+template <typename Deliver, typename Then, typename Executor, typename Handler>
+void store_and_spawn(std::shared_ptr<record<Executor>> const& child, Handler&& handler) {
+  using handler_type = std::decay_t<Handler>;
+  using allocator_type = asio::associated_allocator_t<handler_type>;
+  using waiter_type = stored_waiter<record<Executor>, Deliver, handler_type, allocator_type>;
+  auto const allocator = asio::get_associated_allocator(handler);
+  auto* const join = waiter_type::make(handler_type(std::forward<Handler>(handler)),
+                                       child->get_executor(), allocator);
+  try {
+    auto slot = asio::get_associated_cancellation_slot(join->handler());
+    if (slot.is_connected()) slot.template emplace<end_admission<Executor, Then>>(child);
+    child->joins.push_back(*join);
+    child->scope.spawn_when_room(child);
+  } catch (...) {
+    join->unlink();
+    join->failure = std::current_exception();
+    child->release();
+    join->complete(child);
+  }
+}
+
+/// Spawns a child when there is room and gives its handle.
+template <typename Executor, typename Child>
+class initiate_spawn_when_room {
+ public:
+  using executor_type = Executor;
+
+  initiate_spawn_when_room(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
+                           child_settings settings)
+      : scope_(std::move(scope)), executor_(std::move(ex)), settings_(std::move(settings)) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return executor_ ? *executor_ : scope_->get_executor();
+  }
+
+  template <typename Handler, typename C>
+  void operator()(Handler&& handler, C&& c) const {
+    auto const child = std::make_shared<child_record<Executor, std::decay_t<C>>>(
+        scope_, executor_, std::forward<C>(c));
+    child->apply(settings_);
+    child->tells_admission = true;
+    store_and_spawn<deliver_handle, nothing, Executor>(child, std::forward<Handler>(handler));
+  }
+
+ private:
+  struct deliver_handle {
+    template <typename Handler>
+    static void deliver(std::shared_ptr<record<Executor>> const& child,
+                        std::exception_ptr const& failure, Handler& handler) {
+      using record_type = outcome_record<Executor, typename Child::value_type>;
+      std::move(handler)(
+          failure,
+          access::make<Child>(failure ? nullptr : std::static_pointer_cast<record_type>(child)));
+    }
+  };
+
+  /// A child that has been let in is in the handle's hands.
+  struct nothing {
+    void operator()(record<Executor>&, asio::cancellation_type) const noexcept {}
+  };
+
+  std::shared_ptr<scope_state<Executor>> scope_;
+  std::optional<Executor> executor_;  // empty: the scope's
+  child_settings settings_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/admission.hpp>
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// What is said by a child that is ready with nothing.
+struct nothing_said {};
+
+/// The state of a start: pending until the child has said that it is ready, or has ended. Touched
+/// by the child, and by who delivers after that.
+template <typename V>
+class readiness {
+ public:
+  using said_type = std::conditional_t<std::is_void_v<V>, nothing_said, V>;
+
+  void say(said_type value) {
+    if (said_ || over_)
+      throw std::logic_error("asio_cancel_scope: a start can become ready only once");
+    said_.emplace(std::move(value));
+    settle();
+  }
+
+ protected:
+  ~readiness() = default;
+
+  /// The value has been said: who waits may have it.
+  virtual void settle() = 0;
+
+  std::optional<said_type> said_;
+  bool over_ = false;  // the child has ended
+};
+
+template <typename V, typename Said>
+void say_ready(std::shared_ptr<readiness<V>> const& start, Said said) {
+  if (!start) throw std::logic_error("asio_cancel_scope: the child that was to be ready has ended");
+  start->say(std::move(said));
+}
+
+/// The record of a child whose start is waited for. `F` makes its awaitable from a `Signal`.
+template <typename Executor, typename F, typename Signal, typename V>
+class start_record final : public coroutine_record<Executor, std::invoke_result_t<F&, Signal>>,
+                           public readiness<V> {
+  using awaitable_type = std::invoke_result_t<F&, Signal>;
+  using base = coroutine_record<Executor, awaitable_type>;
+
+ public:
+  start_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, F f)
+      : base(*owner, base::role::child, std::move(ex)), keep_(owner), runs_(std::move(f)) {}
+
+  void release() noexcept override { runs_.reset(); }
+
+  /// Until the start is settled the outcome is the waiter's.
+  [[nodiscard]] bool claims_outcome() noexcept override {
+    this->over_ = true;
+    return !settled_;
+  }
+
+  struct deliver_readiness {
+    template <typename Handler>
+    static void deliver(std::shared_ptr<record<Executor>> const& child, std::exception_ptr failure,
+                        Handler& handler) {
+      auto& start = static_cast<start_record&>(*child);
+      if (!failure && !start.settled_) failure = start.why_not_ready();
+      if constexpr (std::is_void_v<V>) {
+        std::move(handler)(failure);
+      } else {
+        if (failure)
+          std::move(handler)(failure, V());
+        else
+          std::move(handler)(std::exception_ptr(), *std::move(start.said_));
+      }
+    }
+  };
+
+ private:
+  awaitable_type make_awaitable() override {
+    std::shared_ptr<readiness<V>> const start(this->self, this);
+    return (*runs_)(access::make<Signal>(start));
+  }
+
+  /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
+  void settle() override {
+    if (this->asked.load(std::memory_order_acquire) != asio::cancellation_type::none) return;
+    settled_ = true;
+    this->scope.settle(*this);
+  }
+
+  [[nodiscard]] std::exception_ptr why_not_ready() const {
+    if (auto const e = this->failure()) return e;
+    if (this->said_) return nullptr;
+    return std::make_exception_ptr(
+        std::logic_error("asio_cancel_scope: the child has ended without having said it is ready"));
+  }
+
+  std::shared_ptr<scope_state<Executor>> const keep_;
+  std::optional<F> runs_;  // empty from release() on
+  bool settled_ = false;   // readiness has been handed over: from now on a child like any other
+};
+
+/// Starts a child when there is room, and waits until it says that it is ready.
+template <typename Executor, typename Signal, typename V>
+class initiate_start {
+ public:
+  using executor_type = Executor;
+
+  initiate_start(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
+                 child_settings settings)
+      : scope_(std::move(scope)), executor_(std::move(ex)), settings_(std::move(settings)) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return executor_ ? *executor_ : scope_->get_executor();
+  }
+
+  template <typename Handler, typename F>
+  void operator()(Handler&& handler, F&& f) const {
+    using record_type = start_record<Executor, std::decay_t<F>, Signal, V>;
+    auto const child = std::make_shared<record_type>(scope_, executor_, std::forward<F>(f));
+    child->apply(settings_);
+    store_and_spawn<typename record_type::deliver_readiness, ask_it, Executor>(
+        child, std::forward<Handler>(handler));
+  }
+
+ private:
+  /// A child that is not ready yet is asked to end; one that is has no waiter any more.
+  struct ask_it {
+    void operator()(record<Executor>& child, asio::cancellation_type type) const {
+      child.scope.request_of(child, type);
+    }
+  };
+
+  std::shared_ptr<scope_state<Executor>> scope_;
+  std::optional<Executor> executor_;  // empty: the scope's
+  child_settings settings_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
