@@ -20,6 +20,9 @@ class scope_result {
  public:
   using value_type = T;
 
+  /// A result that tells nothing, as Asio makes one where a coroutine ends with an exception.
+  scope_result() noexcept : scope_result(false, cancel_cause::none, {}, std::nullopt) {}
+
   /// Whether a cancellation of the scope cut something short, the body or a child.
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
 
@@ -74,6 +77,8 @@ template <>
 class scope_result<void> {
  public:
   using value_type = void;
+
+  scope_result() noexcept : scope_result(false, cancel_cause::none, {}, false) {}
 
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
   [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }

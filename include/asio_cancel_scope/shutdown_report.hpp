@@ -11,6 +11,9 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// not counted.
 class shutdown_report {
  public:
+  /// A report of no children.
+  shutdown_report() noexcept : shutdown_report(0, 0) {}
+
   /// How many ended before they were told terminal.
   [[nodiscard]] std::size_t finished() const noexcept { return finished_; }
 

@@ -79,7 +79,10 @@ auto with_cleanup(X&& x, Cleanup&& cleanup, OnSuppressed&& on_suppressed) {
 /// `asio::error::timed_out`.
 template <typename Rep, typename Period, typename X, typename Cleanup>
 auto with_cleanup(std::chrono::duration<Rep, Period> limit, X&& x, Cleanup&& cleanup) {
-  return with_cleanup(limit, std::forward<X>(x), std::forward<Cleanup>(cleanup), nullptr);
+  detail::scope_settings settings;
+  settings.deadline_after = detail::saturated(limit);
+  return detail::start_with_cleanup(std::move(settings), std::forward<X>(x),
+                                    std::forward<Cleanup>(cleanup), nullptr);
 }
 
 /// The same with both.

@@ -81,8 +81,8 @@ class initiate_spawn_when_room {
  private:
   struct deliver_handle {
     template <typename Handler>
-    static void deliver(std::shared_ptr<record<Executor>> const& child,
-                        std::exception_ptr const& failure, Handler& handler) {
+    static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
+                        Handler& handler) {
       using record_type = outcome_record<Executor, typename Child::value_type>;
       std::move(handler)(
           failure,

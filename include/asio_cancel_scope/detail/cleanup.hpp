@@ -57,6 +57,13 @@ struct cleanup_types {
   using awaitable_type = asio::awaitable<value_type, executor_type>;
 };
 
+// A coroutine's frame holds the body, and GCC takes a lambda that was written inside another lambda
+// for a type of an anonymous namespace.
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic push
+#  pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
+
 /// The coroutine of with_cleanup. The work runs in a block, so what it does to its cancellation
 /// state does not stay here; the cleanup in a shielded one, started although this coroutine may
 /// have been cancelled.
@@ -104,5 +111,9 @@ typename Types::awaitable_type run_with_cleanup(
   if (failure) std::rethrow_exception(failure);
   if constexpr (!std::is_void_v<value_type>) co_return *std::move(value);
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic pop
+#endif
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

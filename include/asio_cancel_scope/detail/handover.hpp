@@ -62,41 +62,57 @@ class nesting {
 };
 
 /// A function object for an executor that owns a task: calls its `run()`, or its `drop()` when it
-/// is destroyed without having been called. The task outlives it until one of the two has been
-/// called.
+/// is destroyed without having been called. `Task` is a handle: true if it owns something, copied
+/// when the caller keeps one, and known to a `handover` by its `identity()`.
 template <typename Task>
 class posted {
  public:
   using allocator_type = typename Task::allocator_type;
 
-  explicit posted(Task& task) noexcept : task_(&task) {}
-  posted(posted&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  explicit posted(Task task) noexcept : task_(std::move(task)) {}
+  posted(posted&& other) noexcept : task_(std::exchange(other.task_, Task())) {}
   posted& operator=(posted&&) = delete;
   ~posted() {
-    if (task_ && !handover::give_back(task_)) task_->drop();
+    if (task_ && !handover::give_back(task_.identity())) task_.drop();
   }
 
-  [[nodiscard]] allocator_type get_allocator() const noexcept { return task_->get_allocator(); }
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return task_.get_allocator(); }
 
-  void operator()() { std::exchange(task_, nullptr)->run(); }
+  void operator()() { std::exchange(task_, Task()).run(); }
 
  private:
-  Task* task_;
+  Task task_;
 };
 
 /// What became of a task that was to be posted.
 enum class posting {
   accepted,  ///< the executor has it
-  refused,   ///< the executor's context is shut down and took nothing
+  refused,   ///< the executor's context is shut down and took nothing: the task is the caller's
+  failed,    ///< no memory, and the executor took nothing: the task is the caller's
+  stuck,     ///< no memory, but the executor has it: a strand that cannot get its turn
 };
 
-/// Posts `task`. Throws what `post` throws. Unless `accepted`, the task is the caller's again: it
-/// was neither run nor dropped.
+/// Posts `task`; keeps what `post` throws in `failure`.
 template <typename Executor, typename Task>
-posting post_task(Executor const& ex, Task& task) {
-  handover call(&task);
-  asio::post(ex, posted<Task>(task));
-  return call.returned() ? posting::refused : posting::accepted;
+posting try_post(Executor const& ex, Task task, std::exception_ptr& failure) noexcept {
+  handover call(task.identity());
+  try {
+    asio::post(ex, posted<Task>(std::move(task)));
+    return call.returned() ? posting::refused : posting::accepted;
+  } catch (...) {
+    failure = std::current_exception();
+    return call.returned() ? posting::failed : posting::stuck;
+  }
+}
+
+/// The same for what must not be lost: tries again. Answers whether the executor has the task, for
+/// better or worse.
+template <typename Executor, typename Task>
+posting post_surely(Executor const& ex, Task const& task) noexcept {
+  std::exception_ptr failure;
+  auto result = try_post(ex, task, failure);
+  if (result == posting::failed) result = try_post(ex, task, failure);
+  return result;
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

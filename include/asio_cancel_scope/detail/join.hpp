@@ -48,12 +48,14 @@ struct completion_signature<void> {
   using type = void(std::exception_ptr);
 };
 
-/// Calls `handler` with `failure`, else with what `child` ended with; moves its value out.
-template <typename Executor, typename T, typename Handler>
-void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failure,
-                   Handler& handler) {
+/// Calls `handler` with `failure`, else with what `child` ended with; moves its value out. Calls
+/// `let_go` before that: from there on the child is not needed.
+template <typename Executor, typename T, typename Handler, typename LetGo>
+void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failure, Handler& handler,
+                   LetGo let_go) {
   if (!failure) failure = child.failure();
   if constexpr (std::is_void_v<T>) {
+    let_go();
     std::move(handler)(failure);
   } else {
     std::optional<T> value;
@@ -62,6 +64,7 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
     } catch (...) {
       failure = std::current_exception();
     }
+    let_go();
     if (failure)
       std::move(handler)(failure, T());
     else
@@ -71,19 +74,22 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
 
 struct deliver_scope_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(std::shared_ptr<scope_state<Executor>> const& scope,
-                      std::exception_ptr const& failure, Handler& handler) {
-    std::move(handler)(failure ? failure : scope->outcome());
+  static void deliver(std::shared_ptr<scope_state<Executor>> scope, std::exception_ptr failure,
+                      Handler& handler) {
+    if (!failure) failure = scope->outcome();
+    scope.reset();
+    std::move(handler)(failure);
   }
 };
 
 template <typename T>
 struct deliver_child_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(std::shared_ptr<record<Executor>> const& child,
-                      std::exception_ptr const& failure, Handler& handler) {
+  static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
+                      Handler& handler) {
     if (child->error) child->scope.note_given(child->error);
-    complete_with(static_cast<outcome_record<Executor, T>&>(*child), failure, handler);
+    auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
+    complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
   }
 };
 

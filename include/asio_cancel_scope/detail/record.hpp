@@ -39,12 +39,6 @@ class record : public list_hook {
   /// Gives the coroutine to co_spawn. On the child's executor.
   virtual void launch() = 0;
 
-  /// As a task to post, on an executor of its own: the start, or the end if that cannot be.
-  using allocator_type = std::allocator<void>;
-  [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
-  void run();
-  void drop() noexcept;
-
   /// Destroys the callable with its captures, or the awaitable that was never awaited.
   virtual void release() noexcept = 0;
 

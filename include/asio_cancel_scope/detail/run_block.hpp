@@ -62,6 +62,13 @@ struct value_block : block_kind<Executor, Body, Scope> {
   }
 };
 
+// A coroutine's frame holds the body, and GCC takes a lambda that was written inside another lambda
+// for a type of an anonymous namespace.
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic push
+#  pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
+
 /// The coroutine of a block. `body` is empty once the state has it: nothing of it stays here.
 ///
 /// The parent's `throw_if_cancelled` is off while the block runs, because a coroutine that has been
@@ -97,5 +104,9 @@ typename Kind::awaitable_type run_block(scope_settings settings,
   if (auto const e = state->outcome()) std::rethrow_exception(e);
   co_return Kind::leave(*state, scope);
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic pop
+#endif
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

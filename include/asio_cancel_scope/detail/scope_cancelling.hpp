@@ -71,11 +71,11 @@ void scope_state<Executor>::refuse_waiting() noexcept {
       enroll(child);
     }
     // On its executor, where its callable is to be destroyed.
-    try {
-      if (post_task(child->get_executor(), *child) == posting::refused) lose(*child);
-    } catch (...) {
+    std::exception_ptr failure;
+    if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
+      lose(*child);
+    else if (failure)
       never_start(*child);
-    }
   }
 }
 

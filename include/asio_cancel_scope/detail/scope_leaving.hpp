@@ -52,7 +52,27 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
   if (admitted) admit(next, admitted);
   if (services_left) tell_or_give_up();
   while (auto* const join = child_joins.pop_front()) join->complete(self);
-  while (auto* const join = scope_joins.pop_front()) join->complete(this->shared_from_this());
+  if (scope_joins.empty()) return;
+  // Nothing of the scope may be held here once the last join has been posted: it may be what lets
+  // the context be destroyed, on another thread.
+  auto scope = this->shared_from_this();
+  self.reset();
+  complete_all(scope_joins, std::move(scope));
+}
+
+template <typename Executor>
+void scope_state<Executor>::complete_all(list<join_waiter>& joins,
+                                         std::shared_ptr<scope_state> scope) noexcept {
+  // A scope that has lost a child with its context must not be kept alive by a join on another; the
+  // join of a block lives in the scope.
+  bool const let_go = scope->lost_ && !scope->is_block();
+  auto const failure = let_go ? scope->outcome() : nullptr;
+  while (auto* const join = joins.pop_front()) {
+    bool const last = joins.empty();
+    if (let_go) join->failure = failure;
+    join->complete(let_go ? nullptr : last ? std::move(scope) : scope);
+    if (last) return;
+  }
 }
 
 template <typename Executor>

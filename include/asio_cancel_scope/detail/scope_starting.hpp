@@ -27,7 +27,7 @@ void scope_state<Executor>::spawn(std::shared_ptr<record_type> const& child) {
       throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
     next = take_in(child);
   }
-  carry_out_or_withdraw(next, *child);
+  carry_out_or_withdraw(next, child);
 }
 
 template <typename Executor>
@@ -39,7 +39,7 @@ bool scope_state<Executor>::try_spawn(std::shared_ptr<record_type> const& child)
     if (!has_room() || cancel_called()) return false;
     next = take_in(child);
   }
-  carry_out_or_withdraw(next, *child);
+  carry_out_or_withdraw(next, child);
   return true;
 }
 
@@ -55,7 +55,7 @@ void scope_state<Executor>::spawn_when_room(std::shared_ptr<record_type> const& 
     }
     next = take_in(child);
   }
-  carry_out_or_withdraw(next, *child);
+  carry_out_or_withdraw(next, child);
   if (child->tells_admission) settle(*child);
 }
 
@@ -100,30 +100,35 @@ typename scope_state<Executor>::step scope_state<Executor>::take_in_waiting(
 }
 
 template <typename Executor>
-void scope_state<Executor>::carry_out(step next, record_type& child) {
+void scope_state<Executor>::carry_out(step next, std::shared_ptr<record_type> const& child) {
+  std::exception_ptr failure;
   switch (next) {
     case step::none: return;
-    case step::refuse: return never_start(child);
+    case step::refuse: return never_start(*child);
     case step::post_drain:
-      if (post_task(executor_, drain_) == posting::refused) lose_queued();
-      return;
+      if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
+        return lose_queued();
+      break;
     case step::post_child:
-      if (post_task(child.get_executor(), child) == posting::refused) lose(child);
-      return;
+      if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
+        return lose(*child);
+      break;
   }
+  if (failure) std::rethrow_exception(failure);
 }
 
 template <typename Executor>
-void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child) {
+void scope_state<Executor>::carry_out_or_withdraw(step next,
+                                                  std::shared_ptr<record_type> const& child) {
   try {
     carry_out(next, child);
   } catch (...) {
-    if (next == step::post_drain) leave_queue(child);
+    if (next == step::post_drain) leave_queue(*child);
     std::shared_ptr<record_type> admitted;
     auto next_of_it = step::none;
     {
       std::lock_guard const lock(mutex_);
-      withdraw(child);
+      withdraw(*child);
       next_of_it = take_in_waiting(admitted);
     }
     if (admitted) admit(next_of_it, admitted);
@@ -134,7 +139,7 @@ void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child)
 template <typename Executor>
 void scope_state<Executor>::admit(step next, std::shared_ptr<record_type> const& child) noexcept {
   try {
-    carry_out(next, *child);
+    carry_out(next, child);
   } catch (...) {
     if (next == step::post_drain) leave_queue(*child);
     finish(*child, std::current_exception());
@@ -168,11 +173,10 @@ void scope_state<Executor>::start_body(std::shared_ptr<record_type> const& body,
     nesting const inner;
     return start(*body);
   }
-  try {
-    if (post_task(body->get_executor(), *body) == posting::refused) lose(*body);
-  } catch (...) {
-    finish(*body, std::current_exception());
-  }
+  std::exception_ptr failure;
+  auto const result = try_post(body->get_executor(), start_of(body), failure);
+  if (result == posting::refused) return lose(*body);
+  if (failure) finish(*body, failure);
 }
 
 template <typename Executor>
@@ -239,7 +243,6 @@ void scope_state<Executor>::withdraw(record_type& child) noexcept {
 
 template <typename Executor>
 void scope_state<Executor>::start_queued() noexcept {
-  auto const keep = this->shared_from_this();
   auto batch = take_queued();
   // Only those that are here now: a child that spawns a child must let others run.
   while (auto* const child = batch.pop_front()) start(*child);
@@ -248,11 +251,10 @@ void scope_state<Executor>::start_queued() noexcept {
     draining_ = !queue_.empty();
     if (!draining_) return;
   }
-  try {
-    if (post_task(executor_, drain_) == posting::refused) lose_queued();
-  } catch (...) {
-    fail_queued(std::current_exception());
-  }
+  std::exception_ptr failure;
+  if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
+    return lose_queued();
+  if (failure) fail_queued(failure);
 }
 
 template <typename Executor>
@@ -295,16 +297,6 @@ void scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) n
   bool const claimed = child.claims_outcome();
   if (child.ending == end::failed && !claimed) report(child);
   if (!claimed || !child.hand_out()) retire(child);
-}
-
-template <typename Executor>
-void record<Executor>::run() {
-  scope.start(*this);
-}
-
-template <typename Executor>
-void record<Executor>::drop() noexcept {
-  scope.lose(*this);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -254,15 +254,51 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     list<record_type> told;
   };
 
-  /// As a task to post: empties the queue. Part of the state, which lives as long as its queue has
-  /// a child in it.
-  struct drain {
-    scope_state& scope;
+  /// As a task to post: empties the queue.
+  class drain {
+   public:
     using allocator_type = std::allocator<void>;
+
+    drain() = default;
+    explicit drain(std::shared_ptr<scope_state> scope) noexcept : scope_(std::move(scope)) {}
+
+    explicit operator bool() const noexcept { return static_cast<bool>(scope_); }
+    [[nodiscard]] void const* identity() const noexcept { return scope_.get(); }
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
-    void run() { scope.start_queued(); }
-    void drop() noexcept { scope.lose_queued(); }
+    void run() const noexcept { scope_->start_queued(); }
+    void drop() const noexcept { scope_->lose_queued(); }
+
+   private:
+    std::shared_ptr<scope_state> scope_;
   };
+
+  /// As a task to post: starts one child. Shares it, because an executor may keep the task of a
+  /// child that has been withdrawn.
+  class start_of {
+   public:
+    using allocator_type = std::allocator<void>;
+
+    start_of() = default;
+    explicit start_of(std::shared_ptr<record_type> child) noexcept : child_(std::move(child)) {}
+
+    explicit operator bool() const noexcept { return static_cast<bool>(child_); }
+    [[nodiscard]] void const* identity() const noexcept { return child_.get(); }
+    [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
+    void run() const {
+      if (child_->scope.is_live(*child_)) child_->scope.start(*child_);
+    }
+    void drop() const noexcept {
+      if (child_->scope.is_live(*child_)) child_->scope.lose(*child_);
+    }
+
+   private:
+    std::shared_ptr<record_type> child_;
+  };
+
+  [[nodiscard]] bool is_live(record_type const& child) const noexcept {
+    std::lock_guard const lock(mutex_);
+    return static_cast<bool>(child.self);
+  }
 
   void expect_open() const {
     if (closed_)
@@ -286,10 +322,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Under the mutex: lets in the first that waits for room, if there is room, as `admitted`.
   [[nodiscard]] step take_in_waiting(std::shared_ptr<record_type>& admitted) noexcept;
 
-  void carry_out(step next, record_type& child);
+  void carry_out(step next, std::shared_ptr<record_type> const& child);
 
   /// As `carry_out`, for a child of which nobody has heard: what fails leaves no trace.
-  void carry_out_or_withdraw(step next, record_type& child);
+  void carry_out_or_withdraw(step next, std::shared_ptr<record_type> const& child);
 
   /// Lets in a child that has waited for room.
   void admit(step next, std::shared_ptr<record_type> const& child) noexcept;
@@ -328,6 +364,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// When the scope is being left: once only service children are left, they are to end. Answers
   /// whether there is somebody to be told.
   [[nodiscard]] bool end_services() noexcept;
+
+  /// Completes all of `joins`, which are not in the scope any more.
+  static void complete_all(list<join_waiter>& joins, std::shared_ptr<scope_state> scope) noexcept;
 
   void untell_all() noexcept {
     here_.untold.splice(here_.told);
@@ -423,7 +462,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   time_point grace_ends_ = time_point::max();  // of a shutdown; max: none is waited for
   shutdown_counts shutdown_;
   expiry_timer<Executor> timer_;
-  drain drain_{*this};
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

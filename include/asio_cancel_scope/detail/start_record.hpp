@@ -71,17 +71,19 @@ class start_record final : public coroutine_record<Executor, std::invoke_result_
 
   struct deliver_readiness {
     template <typename Handler>
-    static void deliver(std::shared_ptr<record<Executor>> const& child, std::exception_ptr failure,
+    static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
                         Handler& handler) {
       auto& start = static_cast<start_record&>(*child);
       if (!failure && !start.settled_) failure = start.why_not_ready();
+      auto said = std::move(start.said_);
+      child.reset();
       if constexpr (std::is_void_v<V>) {
         std::move(handler)(failure);
       } else {
         if (failure)
           std::move(handler)(failure, V());
         else
-          std::move(handler)(std::exception_ptr(), *std::move(start.said_));
+          std::move(handler)(std::exception_ptr(), *std::move(said));
       }
     }
   };

@@ -36,32 +36,36 @@ class token_record final : public child_record<Executor, C> {
   [[nodiscard]] bool claims_outcome() noexcept override { return true; }
 
   bool hand_out() noexcept override {
-    for (int attempts = 2; attempts > 0; --attempts) {
-      try {
-        if (post_task(work_.get_executor(), delivery_) == posting::refused) delivery_.drop();
-        return true;
-      } catch (...) {
-        // No memory to post with: there is nobody to tell, and a handler must not be lost.
-      }
+    switch (post_surely(work_.get_executor(), delivery(*this))) {
+      case posting::accepted:
+      case posting::stuck: break;
+      case posting::refused: drop(); break;
+      // There is nobody to tell that there is no memory to post with, and a handler must not be
+      // lost.
+      case posting::failed: deliver(); break;
     }
-    deliver();
     return true;
   }
 
  private:
-  /// As a task to post: gives the handler the outcome. Part of the record, which lives until it has
-  /// retired.
-  struct delivery {
-    token_record& child;
+  /// As a task to post: gives the handler the outcome. The record lives until it has retired.
+  class delivery {
+   public:
     using allocator_type = asio::associated_allocator_t<Handler>;
+
+    delivery() = default;
+    explicit delivery(token_record& child) noexcept : child_(&child) {}
+
+    explicit operator bool() const noexcept { return child_; }
+    [[nodiscard]] void const* identity() const noexcept { return child_; }
     [[nodiscard]] allocator_type get_allocator() const noexcept {
-      return asio::get_associated_allocator(child.handler_);
+      return asio::get_associated_allocator(child_->handler_);
     }
-    void run() { child.deliver(); }
-    void drop() noexcept {
-      auto const retire = retire_at_exit(child);
-      [[maybe_unused]] auto const handler = std::move(child.handler_);
-    }
+    void run() const { child_->deliver(); }
+    void drop() const noexcept { child_->drop(); }
+
+   private:
+    token_record* child_ = nullptr;
   };
 
   class retire_at_exit {
@@ -80,12 +84,16 @@ class token_record final : public child_record<Executor, C> {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
-    complete_with(*this, nullptr, handler);
+    complete_with(*this, nullptr, handler, [] {});
+  }
+
+  void drop() noexcept {
+    auto const retire = retire_at_exit(*this);
+    [[maybe_unused]] auto const handler = std::move(handler_);
   }
 
   Handler handler_;
   asio::executor_work_guard<handler_executor> work_;  // keeps the handler's context running
-  delivery delivery_{*this};
 };
 
 /// Marks, on its thread, the call of an initiating function: an initiation that runs inside it may

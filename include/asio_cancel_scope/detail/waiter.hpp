@@ -37,7 +37,8 @@ class waiter : public list_hook {
 /// coroutine, which keeps its context running by itself.
 enum class storage { own, of_source };
 
-/// The stored handler. `Deliver::deliver(source, failure, handler)` calls it. Memory comes from
+/// The stored handler. `Deliver::deliver(source, failure, handler)` calls it, and lets go of the
+/// source first: the handler may be what lets the source's context be destroyed. Memory comes from
 /// `Allocator` and is given back before the handler runs.
 template <typename Source, typename Deliver, typename Handler, typename Allocator,
           storage Storage = storage::own>
@@ -69,26 +70,25 @@ class stored_waiter final : public waiter<Source> {
 
   void complete(std::shared_ptr<Source> source) noexcept override {
     source_ = std::move(source);
-    for (int attempts = 2; attempts > 0; --attempts) {
-      try {
-        if (post_task(target(), *this) == posting::refused) drop();
-        return;
-      } catch (...) {
-        // No memory to post with. There is nobody to tell, and a handler must not be lost.
-      }
+    switch (post_surely(target(), task(*this))) {
+      case posting::accepted:
+      case posting::stuck: return;
+      case posting::refused: return drop();
+      // There is nobody to tell that there is no memory to post with, and a handler must not be
+      // lost.
+      case posting::failed: return run();
     }
-    run();
   }
 
   void run() {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     [[maybe_unused]] auto const work = std::move(work_);
-    auto const source = std::move(source_);
-    auto const failed = std::move(this->failure);
+    auto source = std::move(source_);
+    auto failed = std::move(this->failure);
     auto handler = std::move(handler_);
     destroy();
-    Deliver::deliver(source, failed, handler);
+    Deliver::deliver(std::move(source), std::move(failed), handler);
   }
 
   void drop() noexcept {
@@ -96,6 +96,24 @@ class stored_waiter final : public waiter<Source> {
     auto const source = std::move(source_);
     destroy();
   }
+
+  /// What the executor gets: owns the waiter.
+  class task {
+   public:
+    using allocator_type = typename stored_waiter::allocator_type;
+
+    task() = default;
+    explicit task(stored_waiter& waiter) noexcept : waiter_(&waiter) {}
+
+    explicit operator bool() const noexcept { return waiter_; }
+    [[nodiscard]] void const* identity() const noexcept { return waiter_; }
+    [[nodiscard]] allocator_type get_allocator() const noexcept { return waiter_->get_allocator(); }
+    void run() const { waiter_->run(); }
+    void drop() const noexcept { waiter_->drop(); }
+
+   private:
+    stored_waiter* waiter_ = nullptr;
+  };
 
   [[nodiscard]] allocator_type get_allocator() const noexcept {
     if constexpr (Storage == storage::own)
