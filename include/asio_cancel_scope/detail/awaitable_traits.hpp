@@ -23,22 +23,23 @@ struct awaitable_traits<asio::awaitable<T, Executor>> : std::true_type {
 template <typename T>
 concept awaitable = awaitable_traits<std::remove_cvref_t<T>>::value;
 
-/// The awaitable that `C` is, or that it returns when called with `Args`; void if neither.
-template <typename C, typename... Args>
-struct awaitable_of {
+// By specialisation and not by constraints, of which GCC 12 finds some to depend on themselves when
+// lambdas are involved.
+template <typename Enable, typename C, typename... Args>
+struct called {
   using type = void;
 };
 
-template <awaitable C>
-struct awaitable_of<C> {
-  using type = C;
-};
-
 template <typename C, typename... Args>
-  requires(!awaitable<C>)
-&&std::invocable<C&, Args...> struct awaitable_of<C, Args...> {
+struct called<std::void_t<std::invoke_result_t<C&, Args...>>, C, Args...> {
   using type = std::invoke_result_t<C&, Args...>;
 };
+
+/// The awaitable that `C` is, or that it returns when called with `Args`. If neither, what it
+/// returns, or void.
+template <typename C, typename... Args>
+struct awaitable_of : std::conditional_t<awaitable_traits<C>::value, std::type_identity<C>,
+                                         called<void, C, Args...>> {};
 
 /// What `spawn` needs to know of what it is given.
 template <typename C, typename Executor>
@@ -56,19 +57,18 @@ struct child_traits {
 
 /// What a child of `C` returns. Void for what cannot be spawned: overload resolution may ask for it
 /// before it finds out that it does not want it.
-template <typename C>
-struct child_value {
+template <typename Awaitable>
+struct awaited_value {
   using type = void;
 };
 
-template <typename C>
-  requires awaitable<typename awaitable_of<C>::type>
-struct child_value<C> {
-  using type = typename awaitable_traits<typename awaitable_of<C>::type>::value_type;
+template <typename T, typename Executor>
+struct awaited_value<asio::awaitable<T, Executor>> {
+  using type = T;
 };
 
 template <typename C>
-using child_value_t = typename child_value<C>::type;
+using child_value_t = typename awaited_value<typename awaitable_of<C>::type>::type;
 
 // The executor that a body names in its parameter, `cancel_scope<Executor>&`; void for a generic
 // lambda and everything else that does not name one.
