@@ -87,7 +87,7 @@ struct deliver_child_outcome {
   template <typename Executor, typename Handler>
   static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
                       Handler& handler) {
-    if (child->error) child->scope.note_given(child->error);
+    if (child->error && !failure) child->scope.note_given(child->error);
     auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
     complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
   }

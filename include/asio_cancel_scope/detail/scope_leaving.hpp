@@ -6,6 +6,7 @@
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -173,6 +174,12 @@ void scope_state<Executor>::count_for_shutdown(record_type const& child) noexcep
 }
 
 template <typename Executor>
+bool scope_state<Executor>::is_known(std::exception_ptr const& e) const noexcept {
+  return e == first_error_ ||
+         std::find(given_errors_.begin(), given_errors_.end(), e) != given_errors_.end();
+}
+
+template <typename Executor>
 void scope_state<Executor>::report(record_type const& child) noexcept {
   bool const fatal = child.is_body() || settings_.cancel_on_child_error;
   bool suppressed = false;
@@ -182,7 +189,7 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
     if (!first_error_ && thrown_in_the_end && (fatal || !settings_.on_suppressed))
       first_error_ = child.error;
     else
-      suppressed = !child.is_body() || (child.error != first_error_ && child.error != given_error_);
+      suppressed = !child.is_body() || !is_known(child.error);
   }
   if (suppressed) suppress(child.error);
   if (!fatal) return;

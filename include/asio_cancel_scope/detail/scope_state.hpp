@@ -24,6 +24,7 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
@@ -205,10 +206,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// The scope object goes. Children that are left are asked to end, and nobody waits.
   void abandon() noexcept;
 
-  /// Remembers an error that a handle has given to somebody, who may be the body and throw it on.
+  /// Remembers an error that a handle gives to somebody, who may be the body and throw it on.
   void note_given(std::exception_ptr const& e) {
     std::lock_guard const lock(mutex_);
-    given_error_ = e;
+    if (first_error_) given_errors_.push_back(e);
   }
 
   // --------------------------------------------------------------------------------------- queries
@@ -391,6 +392,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// An error of a child that has no token, or of the body. The child still counts.
   void report(record_type const& child) noexcept;
 
+  /// Under the mutex: whether the body throws on what has been told of before.
+  [[nodiscard]] bool is_known(std::exception_ptr const& e) const noexcept;
+
   void suppress(std::exception_ptr const& e) const noexcept {
     if (settings_.on_suppressed) settings_.on_suppressed(e);
   }
@@ -455,8 +459,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   bool cut_short_ = false;     // a request of the scope ended something, or kept it from starting
   bool lost_ = false;          // a child was destroyed unfinished
   cause cause_ = cause::none;  // of the first request
-  std::exception_ptr first_error_;        // the first real error; thrown in the end
-  std::exception_ptr given_error_;        // the last error that a handle's join gave to somebody
+  std::exception_ptr first_error_;  // the first real error; thrown in the end
+  // Errors that handles gave to somebody once the scope had failed. No child starts after that, or
+  // the body has ended, so there are no more than there were children then.
+  std::vector<std::exception_ptr> given_errors_;
   std::optional<std::stop_source> stop_;  // made when somebody asks for a token
   std::optional<time_point> deadline_;
   time_point grace_ends_ = time_point::max();  // of a shutdown; max: none is waited for
