@@ -25,7 +25,7 @@ class outcome_record : public record<Executor> {
 
   /// The value; throws what the child ended with, and std::logic_error if the value has been taken.
   T take() {
-    if (auto const e = this->failure()) std::rethrow_exception(e);
+    this->throw_failure();
     if (taken_.exchange(true, std::memory_order_relaxed))
       throw std::logic_error("asio_cancel_scope: the value of this child has been taken already");
     return std::move(*value);
@@ -47,9 +47,7 @@ class outcome_record<Executor, void> : public record<Executor> {
  public:
   using record<Executor>::record;
 
-  void take() const {
-    if (auto const e = this->failure()) std::rethrow_exception(e);
-  }
+  void take() const { this->throw_failure(); }
 
   [[nodiscard]] bool take_if_returned() const noexcept {
     return this->ending == record<Executor>::end::returned;

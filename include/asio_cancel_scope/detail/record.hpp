@@ -66,6 +66,9 @@ class record : public list_hook {
     return ending == end::cut_before_start || ending == end::lost ? aborted() : error;
   }
 
+  /// Throws what the child ended with, if that is not a value. Valid when `done`.
+  void throw_failure() const;
+
   [[nodiscard]] bool has_ended() const noexcept { return ending != end::none; }
 
   enum class end : std::uint8_t {

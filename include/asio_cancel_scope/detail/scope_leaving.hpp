@@ -200,4 +200,10 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
   }
 }
 
+template <typename Executor>
+void record<Executor>::throw_failure() const {
+  if (error) scope.note_given(error);
+  if (auto const e = failure()) std::rethrow_exception(e);
+}
+
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

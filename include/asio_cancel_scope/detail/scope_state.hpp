@@ -207,9 +207,14 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void abandon() noexcept;
 
   /// Remembers an error that a handle gives to somebody, who may be the body and throw it on.
-  void note_given(std::exception_ptr const& e) {
+  void note_given(std::exception_ptr const& e) noexcept {
     std::lock_guard const lock(mutex_);
-    if (first_error_) given_errors_.push_back(e);
+    if (!first_error_ || is_known(e)) return;
+    try {
+      given_errors_.push_back(e);
+    } catch (...) {
+      // No memory: then it may be told of twice.
+    }
   }
 
   // --------------------------------------------------------------------------------------- queries
