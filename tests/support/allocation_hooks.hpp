@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Replaces the global allocation functions of a test executable, to count what is allocated and to
+// make an allocation fail. To be included in one source of it only.
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#  pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
+namespace allocation_hooks {
+
+inline constexpr long never = std::numeric_limits<long>::max();
+
+// Allocations that still succeed on this thread.
+inline thread_local long left = never;
+inline thread_local long failed = 0;
+// Blocks in use.
+inline std::atomic<long> blocks{0};
+
+inline bool may_allocate() noexcept {
+  if (left == never) {
+    return true;
+  }
+  if (left > 0) {
+    --left;
+    return true;
+  }
+  ++failed;
+  return false;
+}
+
+/// In its lifetime the allocation after `n` others fails, and all that follow it.
+class fail_after {
+ public:
+  explicit fail_after(long n) noexcept {
+    failed = 0;
+    left = n;
+  }
+  fail_after(fail_after const&) = delete;
+  fail_after& operator=(fail_after const&) = delete;
+  ~fail_after() { left = never; }
+
+  static bool has_failed() noexcept { return failed != 0; }
+};
+
+}  // namespace allocation_hooks
+
+// All forms that share memory with each other: a sanitizer would notice if one were missing.
+
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+  if (!allocation_hooks::may_allocate()) {
+    return nullptr;
+  }
+  void* const memory = std::malloc(size == 0 ? 1 : size);
+  if (memory) {
+    ++allocation_hooks::blocks;
+  }
+  return memory;
+}
+
+void* operator new(std::size_t size) {
+  if (void* const memory = operator new(size, std::nothrow)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
+  return operator new(size, std::nothrow);
+}
+
+void operator delete(void* memory) noexcept {
+  if (memory) {
+    --allocation_hooks::blocks;
+    std::free(memory);
+  }
+}
+
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, std::nothrow_t const&) noexcept { operator delete(memory); }
+void operator delete[](void* memory) noexcept { operator delete(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }
+void operator delete[](void* memory, std::nothrow_t const&) noexcept { operator delete(memory); }
+
+#if defined(__GLIBC__)
+// Asio takes the memory of coroutine frames and operations from here, and gives it to free().
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  if (!allocation_hooks::may_allocate()) {
+    return nullptr;
+  }
+  void* memory = nullptr;
+  auto const least = sizeof(void*);
+  return posix_memalign(&memory, alignment < least ? least : alignment, size) == 0 ? memory
+                                                                                   : nullptr;
+}
+#endif
