@@ -24,17 +24,20 @@ template <typename E>
                                                                     : nullptr;
 }
 
+/// Calls `visit` with the exception in `e` if it is an `E`; leaves what it says in `result`.
+template <typename E, typename Visitor>
+[[nodiscard]] bool visit_as(std::exception_ptr const& e, Visitor const& visit, bool& result) {
+  auto const* const exception = peek<E>(e);
+  if (exception) result = visit(*exception);
+  return exception != nullptr;
+}
+
 /// Calls `visit` with the exception in `e` if it is one of `Es`; otherwise answers false.
 template <typename... Es, typename Visitor>
-[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor visit) {
-  auto const visit_as = [&]<typename E>(std::type_identity<E>, bool& answer) {
-    auto const* const exception = peek<E>(e);
-    if (exception) answer = visit(*exception);
-    return exception != nullptr;
-  };
-  bool answer = false;
-  static_cast<void>((visit_as(std::type_identity<Es>{}, answer) || ...));
-  return answer;
+[[nodiscard]] bool visit_exception(std::exception_ptr const& e, Visitor const& visit) {
+  bool result = false;
+  static_cast<void>((visit_as<Es>(e, visit, result) || ...));
+  return result;
 }
 
 #else
