@@ -16,7 +16,7 @@
 #include <utility>
 
 using namespace asio_cancel_scope;
-using allocation_hooks::fail_after;
+using allocation_hooks::no_memory_after;
 
 namespace {
 
@@ -60,7 +60,7 @@ void fails_at_every_allocation(Spawn spawn,
         before = scope.size();
         alive_before = tracked::alive();
         try {
-          fail_after const no_more_memory(k);
+          no_memory_after const no_more_memory(k);
           spawn(elsewhere, scope, ended);
           all_done = !no_more_memory.has_failed();
         } catch (std::bad_alloc const&) {
@@ -170,7 +170,7 @@ TEST_CASE("rule 21: spawns without memory from a body leave the block as it was"
     run(ctx, [&]() -> awaitable<void> {
       auto const result = co_await with_cancel_scope([&](auto& scope) -> awaitable<void> {
         try {
-          fail_after const no_more_memory(k);
+          no_memory_after const no_more_memory(k);
           scope.spawn(counting_child(ended));
         } catch (std::bad_alloc const&) {
           threw = true;
@@ -223,7 +223,7 @@ TEST_CASE("rule 7: a cancel without memory may be called again", "[cancel_scope]
     drain_all();
     scope.spawn(waiting);
     try {
-      fail_after const no_more_memory(k);
+      no_memory_after const no_more_memory(k);
       scope.cancel();
       all_done = !no_more_memory.has_failed();
     } catch (std::bad_alloc const&) {

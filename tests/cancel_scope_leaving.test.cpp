@@ -320,22 +320,3 @@ TEST_CASE("B016: a block whose children ended before its body is left at once",
     });
   });
 }
-
-TEST_CASE("B017: a child that joins its own scope waits for ever and can still be destroyed",
-          "[cancel_scope][lifetime]") {
-  auto const before = tracked::alive();
-  bool joined = false;
-  {
-    asio::io_context ctx;
-    auto scope = std::make_unique<cancel_scope<>>(ctx);
-    scope->spawn([&, captured = tracked()]() -> awaitable<void> {
-      co_await scope->async_join(use_awaitable);
-      joined = true;
-    });
-    drain(ctx);
-    CHECK(scope->size() == 1);
-    CHECK(tracked::alive() == before + 1);
-  }
-  CHECK(!joined);
-  CHECK(tracked::alive() == before);
-}

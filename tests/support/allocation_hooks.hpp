@@ -38,15 +38,15 @@ inline bool may_allocate() noexcept {
 }
 
 /// In its lifetime the allocation after `n` others fails, and all that follow it.
-class fail_after {
+class no_memory_after {
  public:
-  explicit fail_after(long n) noexcept {
+  explicit no_memory_after(long n) noexcept {
     failed = 0;
     left = n;
   }
-  fail_after(fail_after const&) = delete;
-  fail_after& operator=(fail_after const&) = delete;
-  ~fail_after() { left = never; }
+  no_memory_after(no_memory_after const&) = delete;
+  no_memory_after& operator=(no_memory_after const&) = delete;
+  ~no_memory_after() { left = never; }
 
   static bool has_failed() noexcept { return failed != 0; }
 };
