@@ -226,17 +226,32 @@ TEST_CASE("rule 14: an outer request within the grace period forces and is throw
   CHECK(s.time.waits() == 0);
 }
 
-TEST_CASE("rule 18: the first cause stays when a shutdown comes after another", "[shutdown]") {
+TEST_CASE("rule 18: nothing waits for the end of a grace period once all are told terminal",
+          "[shutdown][cost]") {
   manual_clock time;
   manual_event slow;
   asio::io_context ctx;
   cancel_scope<> scope(ctx);
   scope.spawn(slow.wait_ignoring_cancellation());
   drain(ctx);
-  scope.cancel_after(0s);
-  scope.shutdown(1h);
-  CHECK(scope.cause() == cancel_cause::deadline);
-  // All have been told terminal: no grace is left to wait for.
+  SECTION("a shutdown after a cancel") {
+    scope.cancel();
+    scope.shutdown(1h);
+  }
+  SECTION("a shutdown after a deadline") {
+    scope.cancel_after(0s);
+    scope.shutdown(1h);
+    // The first cause stays.
+    CHECK(scope.cause() == cancel_cause::deadline);
+  }
+  SECTION("a cancel after a shutdown") {
+    scope.shutdown(1h);
+    scope.cancel();
+  }
+  SECTION("a shutdown that is called again") {
+    scope.shutdown(1h);
+    scope.shutdown(1h);
+  }
   CHECK(time.waits() == 0);
   slow.set();
   scope.async_join([](std::exception_ptr) {});
