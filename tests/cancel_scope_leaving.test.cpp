@@ -11,7 +11,6 @@
 
 #include <exception>
 #include <functional>
-#include <memory>
 #include <stdexcept>
 #include <string>
 

@@ -15,7 +15,7 @@ using namespace asio_cancel_scope;
 TEST_CASE("checkpoint lets others run and then goes on", "[checkpoint]") {
   asio::io_context ctx;
   event_log log;
-  auto const counts = [&](std::string const& name) -> awaitable<void> {
+  auto const counts = [&](std::string name) -> awaitable<void> {
     for (int i = 0; i < 3; ++i) {
       log.add(name);
       co_await checkpoint();

@@ -14,6 +14,7 @@
 #include <asio_cancel_scope.hpp>
 
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -71,20 +72,29 @@ TEST_CASE("rule 27: services alone do not keep a scope open", "[service]") {
 
 TEST_CASE("rule 27: a service that has not started when the work is done never starts",
           "[service][start]") {
+  asio::io_context elsewhere;
   asio::io_context ctx;
-  run(ctx, [&]() -> awaitable<void> {
-    bool started = false;
-    auto const result = co_await with_cancel_scope([&](auto& scope) -> awaitable<void> {
-      scope.spawn(child_options().service(), [&started, t = tracked()]() -> awaitable<void> {
-        started = true;
-        co_return;
-      });
-      co_return;
+  bool started = false;
+  std::optional<scope_result<int>> result;
+  host h(ctx, [&]() -> awaitable<void> {
+    result = co_await with_cancel_scope([&](auto& scope) -> awaitable<int> {
+      scope.spawn(child_options().on(elsewhere).service(),
+                  [&started, t = tracked()]() -> awaitable<void> {
+                    started = true;
+                    co_return;
+                  });
+      co_return 3;
     });
-    CHECK_FALSE(started);
-    CHECK_FALSE(result.cancelled_caught());
-    CHECK(tracked::alive() == 0);
   });
+  drain(ctx);
+  CHECK_FALSE(result);
+  drain(elsewhere);
+  CHECK(tracked::alive() == 0);
+  drain(ctx);
+  CHECK_FALSE(started);
+  REQUIRE(result);
+  CHECK(result->value() == 3);
+  CHECK_FALSE(result->cancelled_caught());
 }
 
 TEST_CASE("rule 27: services are waited for however long they take", "[service]") {
