@@ -20,7 +20,9 @@ using allocation_hooks::no_memory_after;
 
 namespace {
 
-asio::any_io_executor plain(asio::io_context& ctx) { return ctx.get_executor(); }
+asio::any_io_executor plain(asio::io_context& ctx) {
+  return ctx.get_executor();
+}
 
 // In a scope with one running child, calls `spawn(ex, scope, ended)` with the kth allocation
 // failing, for every k until it succeeds, and checks that a failure leaves everything as it was.
@@ -144,8 +146,7 @@ TEST_CASE("rule 21: a spawn with a token without memory leaves the scope as it w
 TEST_CASE("rule 21: a spawn with a token on another executor without memory changes nothing",
           "[cancel_scope][spawn]") {
   fails_at_every_allocation([](asio::any_io_executor const& ex, cancel_scope<>& scope, int& ended) {
-    scope.spawn(ex, counting_child(ended), [t = tracked()](std::exception_ptr) {
-    });
+    scope.spawn(ex, counting_child(ended), [t = tracked()](std::exception_ptr) {});
   });
 }
 
@@ -259,9 +260,8 @@ TEST_CASE("rule 19: a scope destroyed without memory still lets go of its childr
           tracked const local;
           co_await never.wait();
         });
-        scope.spawn(asio::make_strand(ctx), [&never, t = tracked()]() -> awaitable<void> {
-          co_await never.wait();
-        });
+        scope.spawn(asio::make_strand(ctx),
+                    [&never, t = tracked()]() -> awaitable<void> { co_await never.wait(); });
         drain(ctx);
         allocation_hooks::failed = 0;
         allocation_hooks::left = k;

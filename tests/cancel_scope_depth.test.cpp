@@ -43,11 +43,11 @@ class stack_depth {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int scale = 1;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#  if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 constexpr int scale = 1;
-#else
+#  else
 constexpr int scale = 10;
-#endif
+#  endif
 #else
 constexpr int scale = 10;
 #endif

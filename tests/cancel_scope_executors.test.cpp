@@ -25,7 +25,9 @@ asio::any_io_executor tracking(int id, asio::io_context& ctx) {
 }
 
 // Tells on which of the executors 1 to 3 it runs: as a number whose digits are their ids.
-int here() { return (running_on(1) ? 1 : 0) + (running_on(2) ? 20 : 0) + (running_on(3) ? 300 : 0); }
+int here() {
+  return (running_on(1) ? 1 : 0) + (running_on(2) ? 20 : 0) + (running_on(3) ? 300 : 0);
+}
 
 }  // namespace
 
@@ -91,9 +93,8 @@ TEST_CASE("B179: a child on another executor knows that as its own", "[cancel_sc
   asio::io_context ctx;
   cancel_scope<> scope(tracking(1, ctx));
   asio::any_io_executor seen;
-  scope.spawn(tracking(2, ctx), [&]() -> awaitable<void> {
-    seen = co_await asio::this_coro::executor;
-  });
+  scope.spawn(tracking(2, ctx),
+              [&]() -> awaitable<void> { seen = co_await asio::this_coro::executor; });
   drain(ctx);
   CHECK(seen == tracking(2, ctx));
 }
@@ -326,7 +327,8 @@ TEST_CASE("rule 20: an executor in child_options that the scope cannot use is re
   CHECK(ran);
 }
 
-TEST_CASE("conventions: a scope knows its executor however it was made", "[cancel_scope][executor]") {
+TEST_CASE("conventions: a scope knows its executor however it was made",
+          "[cancel_scope][executor]") {
   asio::io_context ctx;
   cancel_scope<> from_context(ctx);
   cancel_scope<> from_executor(ctx.get_executor(), scope_options().name("named"));

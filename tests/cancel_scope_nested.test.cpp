@@ -20,7 +20,9 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 struct boom : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -16,7 +16,9 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -219,7 +221,8 @@ TEST_CASE("rule 16: a scope inside a scope whose children cancel the outermost o
   host h(ctx, [&]() -> awaitable<void> {
     co_await with_cancel_scope([&](auto& a) -> awaitable<void> {
       co_await logged(log, "b", with_cancel_scope([&](auto&) -> awaitable<void> {
-                        co_await logged(log, "c", with_cancel_scope([&](auto& c) -> awaitable<void> {
+                        co_await logged(log, "c",
+                                        with_cancel_scope([&](auto& c) -> awaitable<void> {
                                           c.spawn([&]() -> awaitable<void> {
                                             a.cancel();
                                             co_await logged(log, "self", hop());

@@ -17,12 +17,15 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> checkpoint_here() { co_await asio::post(use_awaitable); }
+awaitable<void> checkpoint_here() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
-TEST_CASE("B096: a host cancelled in the body aborts each part once and joins them before it throws",
-          "[with_cancel_scope][outer]") {
+TEST_CASE(
+    "B096: a host cancelled in the body aborts each part once and joins them before it throws",
+    "[with_cancel_scope][outer]") {
   asio::io_context ctx;
   event_log log;
   host h(ctx, [&]() -> awaitable<void> {
@@ -204,8 +207,9 @@ TEST_CASE("rule 14: a child cancelled through its handle alone does not count",
   CHECK(h.aborted());
 }
 
-TEST_CASE("rule 14: the outer request wins when it comes after the scope's own cancel cut something",
-          "[with_cancel_scope][outer]") {
+TEST_CASE(
+    "rule 14: the outer request wins when it comes after the scope's own cancel cut something",
+    "[with_cancel_scope][outer]") {
   asio::io_context ctx;
   manual_event never;
   manual_event stubborn;

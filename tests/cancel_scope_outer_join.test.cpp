@@ -19,7 +19,9 @@ using asio::cancellation_type;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -77,8 +79,8 @@ TEST_CASE("rule 14: async_join returns when the request cut nothing and the next
 }
 
 TEST_CASE("rule 14: async_join forwards the type of the request", "[cancel_scope][outer]") {
-  auto const type = GENERATE(cancellation_type::terminal, cancellation_type::partial,
-                             cancellation_type::total);
+  auto const type =
+      GENERATE(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total);
   asio::io_context ctx;
   auto seen = cancellation_type::none;
   cancel_scope<> scope(ctx);

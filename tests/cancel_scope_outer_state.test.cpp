@@ -17,7 +17,9 @@ using asio::cancellation_type;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -168,8 +170,9 @@ TEST_CASE("rule 15: throw_if_cancelled is afterwards what it was before",
   CHECK(after == throwing);
 }
 
-TEST_CASE("rule 15: with throw_if_cancelled off the scope throws for the outer request all the same",
-          "[with_cancel_scope][outer]") {
+TEST_CASE(
+    "rule 15: with throw_if_cancelled off the scope throws for the outer request all the same",
+    "[with_cancel_scope][outer]") {
   asio::io_context ctx;
   manual_event never;
   event_log log;

@@ -66,8 +66,9 @@ awaitable<void> scenario(plan const& what, progress& p) {
 
 }  // namespace
 
-TEST_CASE("rule 14: at whatever moment the outer request comes the scope throws iff it cut something",
-          "[with_cancel_scope][outer][sweep]") {
+TEST_CASE(
+    "rule 14: at whatever moment the outer request comes the scope throws iff it cut something",
+    "[with_cancel_scope][outer][sweep]") {
   plan const what{GENERATE(false, true), GENERATE(false, true), GENERATE(true, false)};
   int inside = 0;
   int thrown = 0;

@@ -50,8 +50,8 @@ awaitable<void> ended_by_any_type(cancellation_type& seen) {
 
 TEST_CASE("B103: a request that the host's filter lets through is forwarded with its type",
           "[with_cancel_scope][outer]") {
-  auto const type = GENERATE(cancellation_type::terminal, cancellation_type::partial,
-                             cancellation_type::total);
+  auto const type =
+      GENERATE(cancellation_type::terminal, cancellation_type::partial, cancellation_type::total);
   asio::io_context ctx;
   event_log log;
   auto child_saw = cancellation_type::none;

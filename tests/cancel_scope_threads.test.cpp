@@ -151,22 +151,29 @@ TEST_CASE("B182: cancel from a foreign thread reaches children on strands in wha
     cancel_scope<> scope(pool);
     auto const handler = [&](std::exception_ptr error) { t.count(error); };
     for (int i = 0; i < 4; ++i) {
-      scope.spawn(asio::make_strand(pool), [&]() -> awaitable<void> { co_await never.wait(); },
-                  handler);
-      scope.spawn(asio::make_strand(pool), [&]() -> awaitable<void> { co_await until_cancelled(); },
-                  handler);
-      scope.spawn(asio::make_strand(pool), [&]() -> awaitable<void> {
-        for (;;) {
-          co_await asio::post(use_awaitable);
-        }
-      }, handler);
-      scope.spawn(asio::make_strand(pool), [&]() -> awaitable<void> {
-        asio::steady_timer timer(co_await asio::this_coro::executor);
-        for (;;) {
-          timer.expires_after(std::chrono::microseconds(20));
-          co_await timer.async_wait(use_awaitable);
-        }
-      }, handler);
+      scope.spawn(
+          asio::make_strand(pool), [&]() -> awaitable<void> { co_await never.wait(); }, handler);
+      scope.spawn(
+          asio::make_strand(pool), [&]() -> awaitable<void> { co_await until_cancelled(); },
+          handler);
+      scope.spawn(
+          asio::make_strand(pool),
+          [&]() -> awaitable<void> {
+            for (;;) {
+              co_await asio::post(use_awaitable);
+            }
+          },
+          handler);
+      scope.spawn(
+          asio::make_strand(pool),
+          [&]() -> awaitable<void> {
+            asio::steady_timer timer(co_await asio::this_coro::executor);
+            for (;;) {
+              timer.expires_after(std::chrono::microseconds(20));
+              co_await timer.async_wait(use_awaitable);
+            }
+          },
+          handler);
     }
     std::jthread canceller([&] { scope.cancel(); });
     scope.cancel();
@@ -346,8 +353,8 @@ TEST_CASE("rule 20: every query may be made while children come and go",
       bool const called = scope.cancel_called();
       bool const caught = scope.cancelled_caught();
       auto const cause = scope.cause();
-      if ((stopped && !called) || (caught && cause == cancel_cause::none) ||
-          scope.size() > 4000 || scope.name() != "queried" || !scope.get_executor()) {
+      if ((stopped && !called) || (caught && cause == cancel_cause::none) || scope.size() > 4000 ||
+          scope.name() != "queried" || !scope.get_executor()) {
         consistent = false;
       }
       seen_cancelled += called;

@@ -24,7 +24,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -78,22 +80,22 @@ TEST_CASE("B122: the expired flag stays false when the scope is left in any othe
     std::string word;
     host h(ctx, [&]() -> awaitable<void> {
       word = co_await ended([&]() -> awaitable<void> {
-        result = co_await with_cancel_scope(
-            scope_options().deadline_after(10ms), [&](auto& scope) -> awaitable<void> {
-              try {
-                if (way == "cancel") scope.cancel();
-                if (way == "error") throw std::runtime_error("E1");
-                if (way == "child error")
-                  scope.spawn([]() -> awaitable<void> {
-                    throw std::runtime_error("E1");
-                    co_return;
-                  });
-                if (way != "value") co_await never.wait();
-              } catch (...) {
-                cause_at_exit = scope.cause();
-                throw;
-              }
-            });
+        result = co_await with_cancel_scope(scope_options().deadline_after(10ms),
+                                            [&](auto& scope) -> awaitable<void> {
+                                              try {
+                                                if (way == "cancel") scope.cancel();
+                                                if (way == "error") throw std::runtime_error("E1");
+                                                if (way == "child error")
+                                                  scope.spawn([]() -> awaitable<void> {
+                                                    throw std::runtime_error("E1");
+                                                    co_return;
+                                                  });
+                                                if (way != "value") co_await never.wait();
+                                              } catch (...) {
+                                                cause_at_exit = scope.cause();
+                                                throw;
+                                              }
+                                            });
       }());
     });
     drain(ctx);
@@ -128,11 +130,11 @@ TEST_CASE("B124: with a deadline in the past at entry the body never starts", "[
     asio::io_context ctx;
     run(ctx, [&]() -> awaitable<void> {
       bool started = false;
-      auto const result = co_await with_cancel_scope(std::move(options),
-                                                     [&](cancel_scope<>&) -> awaitable<int> {
-                                                       started = true;
-                                                       co_return 1;
-                                                     });
+      auto const result =
+          co_await with_cancel_scope(std::move(options), [&](cancel_scope<>&) -> awaitable<int> {
+            started = true;
+            co_return 1;
+          });
       CHECK_FALSE(started);
       CHECK(result.cancelled_caught());
       CHECK(result.cause() == cancel_cause::deadline);
@@ -186,11 +188,11 @@ TEST_CASE("rule 17: a deadline at a point in time and one after a duration are t
     manual_event never;
     asio::io_context ctx;
     host h(ctx, [&]() -> awaitable<void> {
-      auto const result = co_await with_cancel_scope(std::move(options),
-                                                     [&](auto& scope) -> awaitable<void> {
-                                                       set_deadline(scope);
-                                                       co_await never.wait();
-                                                     });
+      auto const result =
+          co_await with_cancel_scope(std::move(options), [&](auto& scope) -> awaitable<void> {
+            set_deadline(scope);
+            co_await never.wait();
+          });
       CHECK(result.cause() == cancel_cause::deadline);
     });
     drain(ctx);
@@ -208,8 +210,7 @@ TEST_CASE("rule 17: a deadline at a point in time and one after a duration are t
   expires_at_10ms(nothing_more, scope_options().deadline_at(time.now() + 10ms));
   // The later of two options counts.
   expires_at_10ms(nothing_more, scope_options().deadline_at(time.now()).deadline_after(10ms));
-  expires_at_10ms(nothing_more,
-                  scope_options().deadline_after(0s).deadline_at(time.now() + 10ms));
+  expires_at_10ms(nothing_more, scope_options().deadline_after(0s).deadline_at(time.now() + 10ms));
 }
 
 TEST_CASE("rule 17: the options set a deadline also when they are set one by one",
@@ -311,14 +312,14 @@ TEST_CASE("rule 13: a real error wins over the deadline in whatever order they c
   asio::io_context ctx;
   std::string word;
   host h(ctx, [&]() -> awaitable<void> {
-    word = co_await ended(with_cancel_scope(
-        scope_options().deadline_after(10ms), [&](auto& scope) -> awaitable<void> {
-          scope.spawn([&]() -> awaitable<void> {
-            co_await fail_now.wait_ignoring_cancellation();
-            throw std::runtime_error("E1");
-          });
-          co_await never.wait();
-        }));
+    word = co_await ended(with_cancel_scope(scope_options().deadline_after(10ms),
+                                            [&](auto& scope) -> awaitable<void> {
+                                              scope.spawn([&]() -> awaitable<void> {
+                                                co_await fail_now.wait_ignoring_cancellation();
+                                                throw std::runtime_error("E1");
+                                              });
+                                              co_await never.wait();
+                                            }));
   });
   drain(ctx);
   time.advance(10ms);
@@ -329,7 +330,8 @@ TEST_CASE("rule 13: a real error wins over the deadline in whatever order they c
   CHECK(word == "E1");
 }
 
-TEST_CASE("rule 9: a body that goes on after the deadline returns its value", "[deadline][cancel]") {
+TEST_CASE("rule 9: a body that goes on after the deadline returns its value",
+          "[deadline][cancel]") {
   manual_clock time;
   manual_event never;
   manual_event slow;

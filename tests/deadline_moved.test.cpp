@@ -85,9 +85,15 @@ TEST_CASE("rule 17: a deadline that is cleared does not fire", "[deadline][move]
   waiting_scope s;
   s.scope.cancel_after(10ms);
   s.advance(9ms);
-  SECTION("by name") { s.scope.clear_deadline(); }
-  SECTION("by the longest duration") { s.scope.cancel_after(manual_clock::duration::max()); }
-  SECTION("by the last point in time") { s.scope.cancel_at(manual_clock::time_point::max()); }
+  SECTION("by name") {
+    s.scope.clear_deadline();
+  }
+  SECTION("by the longest duration") {
+    s.scope.cancel_after(manual_clock::duration::max());
+  }
+  SECTION("by the last point in time") {
+    s.scope.cancel_at(manual_clock::time_point::max());
+  }
   CHECK_FALSE(s.scope.deadline());
   CHECK(s.is_never_cancelled());
 }
@@ -204,12 +210,12 @@ TEST_CASE("rule 17: the deadline of the options is the one that is moved", "[dea
   asio::io_context ctx;
   std::optional<cancel_cause> cause;
   host h(ctx, [&]() -> awaitable<void> {
-    auto const result = co_await with_cancel_scope(
-        scope_options().deadline_after(10ms), [&](auto& scope) -> awaitable<void> {
-          CHECK(scope.deadline() == time.now() + 10ms);
-          scope.cancel_at(*scope.deadline() + 10ms);
-          co_await never.wait();
-        });
+    auto const result = co_await with_cancel_scope(scope_options().deadline_after(10ms),
+                                                   [&](auto& scope) -> awaitable<void> {
+                                                     CHECK(scope.deadline() == time.now() + 10ms);
+                                                     scope.cancel_at(*scope.deadline() + 10ms);
+                                                     co_await never.wait();
+                                                   });
     cause = result.cause();
   });
   drain(ctx);

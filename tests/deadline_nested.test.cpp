@@ -21,10 +21,10 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string word_of(scope_result<void> const& result) {
-  return !result.cancelled_caught()                   ? "done"
-         : result.cause() == cancel_cause::deadline   ? "expired"
+  return !result.cancelled_caught()                  ? "done"
+         : result.cause() == cancel_cause::deadline  ? "expired"
          : result.cause() == cancel_cause::requested ? "cancelled"
-                                                      : "other";
+                                                     : "other";
 }
 
 // Two limits around one wait. Logs what became of each, and what comes between the two.

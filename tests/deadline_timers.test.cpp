@@ -22,7 +22,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 // Runs a block that sets a deadline far off; then nothing of it is left.
 template <typename Body>
@@ -269,9 +271,9 @@ TEST_CASE("rule 18: a deadline that is due when its scope is left touches nothin
   asio::io_context ctx;
   host h(ctx, [&]() -> awaitable<void> {
     for (auto* const event : {&go, &go_again}) {
-      auto const result = co_await with_cancel_scope(
-          scope_options().deadline_after(10ms),
-          [&](auto&) -> awaitable<void> { co_await event->wait(); });
+      auto const result =
+          co_await with_cancel_scope(scope_options().deadline_after(10ms),
+                                     [&](auto&) -> awaitable<void> { co_await event->wait(); });
       CHECK_FALSE(result.cancelled_caught());
       CHECK(result.cause() == cancel_cause::none);
     }

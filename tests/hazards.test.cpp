@@ -28,7 +28,9 @@ using asio::cancellation_type;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -330,9 +332,7 @@ TEST_CASE("H9: cancellation errors that are not operation_aborted are swallowed 
   bool caught = false;
   run(ctx, [&]() -> awaitable<void> {
     auto const result = co_await with_cancel_scope([&](auto& scope) -> awaitable<void> {
-      scope.spawn([&]() -> awaitable<void> {
-        co_await (never.wait() || never.wait());
-      });
+      scope.spawn([&]() -> awaitable<void> { co_await (never.wait() || never.wait()); });
       scope.spawn([&]() -> awaitable<void> {
         try {
           co_await until_cancelled();

@@ -29,7 +29,9 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 struct looks_when_destroyed {
   explicit looks_when_destroyed(int const& p) : parent(&p) {}
@@ -185,18 +187,18 @@ TEST_CASE("H13: results need neither a default constructor nor a copy",
           "[with_cancel_scope][hazard]") {
   run([](asio::io_context&) -> awaitable<void> {
     std::optional<child<not_default_constructible>> handle;
-    auto result = co_await with_cancel_scope([&](auto& scope) -> awaitable<not_default_constructible> {
-      handle = scope.spawn([]() -> awaitable<not_default_constructible> {
-        co_await hop();
-        co_return not_default_constructible(4);
-      });
-      co_return not_default_constructible(5);
-    });
+    auto result =
+        co_await with_cancel_scope([&](auto& scope) -> awaitable<not_default_constructible> {
+          handle = scope.spawn([]() -> awaitable<not_default_constructible> {
+            co_await hop();
+            co_return not_default_constructible(4);
+          });
+          co_return not_default_constructible(5);
+        });
     CHECK(result.value().value == 5);
     CHECK(handle->get().value == 4);
-    auto moved = co_await with_cancel_scope([](auto&) -> awaitable<std::unique_ptr<int>> {
-      co_return std::make_unique<int>(6);
-    });
+    auto moved = co_await with_cancel_scope(
+        [](auto&) -> awaitable<std::unique_ptr<int>> { co_return std::make_unique<int>(6); });
     CHECK(*std::move(moved).value() == 6);
   });
 }
@@ -206,8 +208,8 @@ TEST_CASE("H14: what a named body and a spawned temporary capture is destroyed o
   {
     asio::io_context ctx;
     run(ctx, [&]() -> awaitable<void> {
-      auto const body = [t = tracked(1), text = std::string(100, 'x')](auto& scope)
-          -> awaitable<void> {
+      auto const body = [t = tracked(1),
+                         text = std::string(100, 'x')](auto& scope) -> awaitable<void> {
         scope.spawn([t = tracked(2), text = std::string(100, 'y')]() -> awaitable<void> {
           co_await hop();
           CHECK(text.size() == 100);
@@ -265,7 +267,8 @@ TEST_CASE("H15: strands timers and a scope on a pool are clean under the thread 
 
 TEST_CASE("H16: the library speaks of the Asio that was chosen", "[with_cancel_scope][hazard]") {
   auto const body = [](auto&) -> awaitable<void> { co_return; };
-  STATIC_REQUIRE(std::is_same_v<decltype(with_cancel_scope(body)), asio::awaitable<scope_result<void>>>);
+  STATIC_REQUIRE(
+      std::is_same_v<decltype(with_cancel_scope(body)), asio::awaitable<scope_result<void>>>);
   STATIC_REQUIRE(std::is_same_v<cancel_scope<>::executor_type, asio::any_io_executor>);
   asio::io_context ctx;
   cancel_scope<> scope(ctx);

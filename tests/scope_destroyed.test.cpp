@@ -98,9 +98,8 @@ TEST_CASE("rule 19: a child that fails after its scope has gone disturbs nobody"
   manual_event go_on;
   event_log log;
   {
-    cancel_scope<> scope(ctx, scope_options().on_suppressed([&](std::exception_ptr const& e) {
-      log.add(message_of(e));
-    }));
+    cancel_scope<> scope(ctx, scope_options().on_suppressed(
+                                  [&](std::exception_ptr const& e) { log.add(message_of(e)); }));
     scope.spawn([&]() -> awaitable<void> {
       co_await go_on.wait_ignoring_cancellation();
       throw std::runtime_error("E1");
@@ -118,14 +117,14 @@ TEST_CASE("B193: a child destroys the object that owns its scope", "[cancel_scop
   {
     auto owner = std::make_shared<cancel_scope<>>(ctx);
     auto* const scope = owner.get();
-    scope->spawn([&log, owner = std::exchange(owner, nullptr), t = tracked()]() mutable
-                 -> awaitable<void> {
-      co_await asio::post(use_awaitable);
-      owner.reset();
-      log.add("destroyed");
-      co_await logged(log, "posted", asio::post(use_awaitable));
-      co_await logged(log, "next", asio::post(use_awaitable));
-    });
+    scope->spawn(
+        [&log, owner = std::exchange(owner, nullptr), t = tracked()]() mutable -> awaitable<void> {
+          co_await asio::post(use_awaitable);
+          owner.reset();
+          log.add("destroyed");
+          co_await logged(log, "posted", asio::post(use_awaitable));
+          co_await logged(log, "next", asio::post(use_awaitable));
+        });
     scope->spawn(logged(log, "sibling", until_cancelled()));
   }
   drain(ctx);

@@ -22,7 +22,9 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 }  // namespace
 
@@ -271,8 +273,7 @@ TEST_CASE("rule 27: work that a service spawns while it is ending is waited for 
       scope.spawn(child_options().service(), [&]() -> awaitable<void> {
         log.add(co_await ended(never.wait()));
         scope.spawn(logged(log, "work", work.wait()));
-        auto const refused =
-            scope.spawn(child_options().service(), logged(log, "too late", hop()));
+        auto const refused = scope.spawn(child_options().service(), logged(log, "too late", hop()));
       });
       co_await hop();
       co_await hop();

@@ -26,7 +26,9 @@ namespace {
 constexpr auto total = asio::cancellation_type::total;
 constexpr auto all = asio::cancellation_type::all;
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 // A scope with a body that waits, a child that waits for total and more, graceful, and one that is
 // not; the test holds the scope.

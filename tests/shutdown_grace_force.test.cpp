@@ -23,7 +23,9 @@ namespace {
 
 constexpr auto all = asio::cancellation_type::all;
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 // A block whose body waits, with one graceful child and two that go on until terminal.
 struct shutting_down {
@@ -85,9 +87,15 @@ TEST_CASE("rule 18: a shutdown that is called again forces", "[shutdown]") {
   shutting_down s;
   s.shutdown(1h);
   CHECK(s.waits());
-  SECTION("with the same grace") { s.shutdown(1h); }
-  SECTION("with a longer one") { s.shutdown(100h); }
-  SECTION("with none") { s.shutdown(0s); }
+  SECTION("with the same grace") {
+    s.shutdown(1h);
+  }
+  SECTION("with a longer one") {
+    s.shutdown(100h);
+  }
+  SECTION("with none") {
+    s.shutdown(0s);
+  }
   CHECK(s.word == "value");
   CHECK(s.has_counted(1, 2));
   CHECK(s.time.waits() == 0);
@@ -103,8 +111,7 @@ TEST_CASE("rule 18: a cancel within the grace period forces", "[shutdown]") {
   CHECK(s.result->cause() == cancel_cause::requested);
 }
 
-TEST_CASE("rule 8: a cancel of a weak type within the grace period changes nothing",
-          "[shutdown]") {
+TEST_CASE("rule 8: a cancel of a weak type within the grace period changes nothing", "[shutdown]") {
   shutting_down s;
   s.shutdown(10ms);
   s.scope->cancel(asio::cancellation_type::total);
@@ -117,8 +124,12 @@ TEST_CASE("rule 8: a cancel of a weak type within the grace period changes nothi
 
 TEST_CASE("rule 18: a grace period of zero or less cancels at once", "[shutdown]") {
   shutting_down s;
-  SECTION("zero") { s.shutdown(0s); }
-  SECTION("less") { s.shutdown(-1h); }
+  SECTION("zero") {
+    s.shutdown(0s);
+  }
+  SECTION("less") {
+    s.shutdown(-1h);
+  }
   CHECK(s.word == "value");
   CHECK(s.result->cause() == cancel_cause::requested);
   CHECK(s.has_counted(0, 3));

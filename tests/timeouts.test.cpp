@@ -27,7 +27,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 awaitable<int> five() {
   co_await hop();
@@ -91,8 +93,7 @@ TEST_CASE("rule 18: what is returned has the type of the work", "[timeouts]") {
   STATIC_REQUIRE(std::is_same_v<decltype(fail_after(1s, five)), awaitable<int>>);
   STATIC_REQUIRE(std::is_same_v<decltype(fail_after(1s, hop())), awaitable<void>>);
   STATIC_REQUIRE(std::is_same_v<decltype(fail_at({}, five())), awaitable<int>>);
-  STATIC_REQUIRE(
-      std::is_same_v<decltype(move_on_after(1s, five)), awaitable<scope_result<int>>>);
+  STATIC_REQUIRE(std::is_same_v<decltype(move_on_after(1s, five)), awaitable<scope_result<int>>>);
   STATIC_REQUIRE(std::is_same_v<decltype(move_on_at({}, hop)), awaitable<scope_result<void>>>);
 }
 
@@ -162,9 +163,8 @@ TEST_CASE("B123: fail_after throws timed_out when all has been joined", "[timeou
     tracked const in_host;
     word = co_await ended(fail_after(10ms, [&](auto& scope) -> awaitable<int> {
       tracked const in_body;
-      scope.spawn([&, t = tracked()]() -> awaitable<void> {
-        co_await slow.wait_ignoring_cancellation();
-      });
+      scope.spawn(
+          [&, t = tracked()]() -> awaitable<void> { co_await slow.wait_ignoring_cancellation(); });
       co_await never.wait();
       co_return 1;
     }));

@@ -24,7 +24,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 // A host that awaits `operation` and then something else; how it went.
 struct awaiting {
@@ -265,7 +267,9 @@ TEST_CASE("B127: the deadline and the end of the work in the same turn give the 
     co_await hop();
     co_return handle.get();
   };
-  auto const outer = [&]() -> awaitable<int> { co_return value.emplace(co_await fail_after(10ms, work)); };
+  auto const outer = [&]() -> awaitable<int> {
+    co_return value.emplace(co_await fail_after(10ms, work));
+  };
 
   SECTION("the work is first and has nothing more to await") {
     auto const short_work = [&]() -> awaitable<int> {

@@ -21,7 +21,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 // How a limit ended in its host, and whether the host could await anything after it.
 struct observed {

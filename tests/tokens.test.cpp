@@ -114,9 +114,7 @@ TEST_CASE("conventions: async_join takes use_awaitable and has it as its default
   host explicitly(ctx, [&]() -> awaitable<void> {
     co_await logged(log, "a", scope.async_join(use_awaitable));
   });
-  host by_default(ctx, [&]() -> awaitable<void> {
-    co_await logged(log, "b", scope.async_join());
-  });
+  host by_default(ctx, [&]() -> awaitable<void> { co_await logged(log, "b", scope.async_join()); });
   drain(ctx);
   CHECK(log.str() == "");
   go_on.set();
@@ -215,12 +213,13 @@ TEST_CASE("conventions: the handler runs on the executor that is bound to it",
   bool bound_on_scope = true;
   bool on_other_context = false;
   scope.async_join([&](std::exception_ptr) { default_on_scope = running_on(1); });
-  scope.async_join(asio::bind_executor(tracking_executor<>(2, ctx.get_executor()),
-                                       [&](std::exception_ptr) {
-                                         bound_on_own = running_on(2);
-                                         bound_on_scope = running_on(1);
-                                       }));
-  scope.async_join(asio::bind_executor(other, [&](std::exception_ptr) { on_other_context = true; }));
+  scope.async_join(
+      asio::bind_executor(tracking_executor<>(2, ctx.get_executor()), [&](std::exception_ptr) {
+        bound_on_own = running_on(2);
+        bound_on_scope = running_on(1);
+      }));
+  scope.async_join(
+      asio::bind_executor(other, [&](std::exception_ptr) { on_other_context = true; }));
   drain(ctx);
   go_on.set();
   drain(ctx);

@@ -23,7 +23,9 @@ using namespace asio_cancel_scope;
 
 namespace {
 
-awaitable<void> nothing() { co_return; }
+awaitable<void> nothing() {
+  co_return;
+}
 
 // Calls `initiate(handler)` on the context and outside of it; false if the handler was called
 // inside the call, or not at all afterwards.
@@ -175,7 +177,9 @@ TEST_CASE("conventions: the handler given to spawn is never called from inside i
   asio::io_context ctx;
   cancel_scope<> scope(ctx);
   auto const spawn = [&](auto handler) { scope.spawn(nothing(), handler); };
-  SECTION("of a child that ends at once") { CHECK(handler_comes_later(ctx, inside, spawn)); }
+  SECTION("of a child that ends at once") {
+    CHECK(handler_comes_later(ctx, inside, spawn));
+  }
   SECTION("of a child that never starts") {
     scope.cancel();
     CHECK(handler_comes_later(ctx, inside, spawn));
@@ -224,10 +228,9 @@ TEST_CASE("B027: what a join allocates comes from the handler's allocator and is
   counts of_scope;
   counts of_child;
   int left_at_call = -1;
-  scope.async_join(
-      asio::bind_allocator(counting_allocator<int>(of_scope), [&](std::exception_ptr) {
-        left_at_call = of_scope.allocations - of_scope.deallocations;
-      }));
+  scope.async_join(asio::bind_allocator(counting_allocator<int>(of_scope), [&](std::exception_ptr) {
+    left_at_call = of_scope.allocations - of_scope.deallocations;
+  }));
   handle.async_join(
       asio::bind_allocator(counting_allocator<int>(of_child), [](std::exception_ptr) {}));
   CHECK(of_scope.allocations > 0);
@@ -239,12 +242,14 @@ TEST_CASE("B027: what a join allocates comes from the handler's allocator and is
   CHECK(of_child.allocations == of_child.deallocations);
 }
 
-TEST_CASE("conventions: an executor's default token is that of async_join", "[cancel_scope][token]") {
+TEST_CASE("conventions: an executor's default token is that of async_join",
+          "[cancel_scope][token]") {
   asio::io_context ctx;
   using scope_type = asio::use_awaitable_t<>::as_default_on_t<cancel_scope<>>;
   using executor = scope_type::executor_type;
-  STATIC_REQUIRE(std::is_same_v<executor, asio::use_awaitable_t<>::executor_with_default<
-                                              asio::any_io_executor>>);
+  STATIC_REQUIRE(
+      std::is_same_v<executor,
+                     asio::use_awaitable_t<>::executor_with_default<asio::any_io_executor>>);
   int ended = 0;
   run(ctx, [&]() -> awaitable<void> {
     scope_type scope{executor(ctx.get_executor())};

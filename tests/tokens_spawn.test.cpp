@@ -47,9 +47,8 @@ TEST_CASE("conventions: spawn gives value or error to a callback", "[cancel_scop
   };
   scope.spawn(number_after(go_on, 4), handler);
   scope.spawn(failing_number("E1"), handler);
-  scope.spawn(asio::post(use_awaitable), [&](std::exception_ptr error) {
-    log.add(error ? "error" : "void");
-  });
+  scope.spawn(asio::post(use_awaitable),
+              [&](std::exception_ptr error) { log.add(error ? "error" : "void"); });
   drain(ctx);
   CHECK(log.str() == "E1 void");
   go_on.set();
@@ -242,13 +241,12 @@ TEST_CASE("conventions: the slot of the token of spawn cancels that child alone"
   event_log log;
   asio::cancellation_signal signal;
   cancel_scope<> scope(ctx);
-  scope.spawn(go_on.wait(), asio::bind_cancellation_slot(
-                                signal.slot(), [&](std::exception_ptr error) {
-                                  log.add(is_aborted(error) ? "a:aborted" : "a");
-                                }));
-  scope.spawn(go_on.wait(), [&](std::exception_ptr error) {
-    log.add(is_aborted(error) ? "b:aborted" : "b");
-  });
+  scope.spawn(go_on.wait(),
+              asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error) {
+                log.add(is_aborted(error) ? "a:aborted" : "a");
+              }));
+  scope.spawn(go_on.wait(),
+              [&](std::exception_ptr error) { log.add(is_aborted(error) ? "b:aborted" : "b"); });
   drain(ctx);
   signal.emit(asio::cancellation_type::terminal);
   drain(ctx);

@@ -27,7 +27,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 awaitable<int> five() {
   co_await hop();

@@ -24,7 +24,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-awaitable<void> hop() { co_await asio::post(use_awaitable); }
+awaitable<void> hop() {
+  co_await asio::post(use_awaitable);
+}
 
 std::exception_ptr const e1 = std::make_exception_ptr(std::runtime_error("E1"));
 std::exception_ptr const e2 = std::make_exception_ptr(std::runtime_error("E2"));
@@ -63,7 +65,8 @@ TEST_CASE("rule 23: the error of a cleanup is thrown when the work returned",
           "[with_cleanup][error]") {
   outcome out;
   run([&]() -> awaitable<void> {
-    co_await out.of(with_cleanup(hop, [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        hop, [] { return fails_with(e2); }, out.observer()));
   });
   CHECK(out.thrown == e2);
   CHECK(out.reports == 0);
@@ -73,7 +76,8 @@ TEST_CASE("rule 23: a real error of the work is thrown itself and that of the cl
           "[with_cleanup][error]") {
   outcome out;
   run([&]() -> awaitable<void> {
-    co_await out.of(with_cleanup(fails_with(e1), [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        fails_with(e1), [] { return fails_with(e2); }, out.observer()));
   });
   CHECK(out.thrown == e1);
   CHECK(out.suppressed == e2);
@@ -96,7 +100,8 @@ TEST_CASE("rule 23: the error of a cleanup is thrown when the work was cut from 
   manual_event never;
   outcome out;
   host h(ctx, [&]() -> awaitable<void> {
-    co_await out.of(with_cleanup(never.wait(), [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        never.wait(), [] { return fails_with(e2); }, out.observer()));
     co_await hop();
   });
   drain(ctx);
@@ -117,7 +122,8 @@ TEST_CASE("rule 23: a real error of work that was also cancelled is still the re
       co_await slow.wait_ignoring_cancellation();
       std::rethrow_exception(e1);
     };
-    co_await out.of(with_cleanup(work, [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        work, [] { return fails_with(e2); }, out.observer()));
   });
   drain(ctx);
   h.cancel();
@@ -134,8 +140,8 @@ TEST_CASE("rule 23: an abort that nobody asked for is a real error of the work",
   run([&]() -> awaitable<void> {
     auto const own_abort =
         std::make_exception_ptr(system_error(asio::error::operation_aborted, "socket closed"));
-    co_await out.of(
-        with_cleanup(fails_with(own_abort), [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        fails_with(own_abort), [] { return fails_with(e2); }, out.observer()));
     CHECK(out.thrown == own_abort);
     CHECK(out.suppressed == e2);
   });
@@ -151,7 +157,8 @@ TEST_CASE("rule 23: work that was cut by its own scope has not failed with a rea
       co_await never.wait();
       co_return 1;
     };
-    co_await out.of(with_cleanup(work, [] { return fails_with(e2); }, out.observer()));
+    co_await out.of(with_cleanup(
+        work, [] { return fails_with(e2); }, out.observer()));
   });
   CHECK(out.thrown == e2);
   CHECK(out.reports == 0);
@@ -233,8 +240,7 @@ TEST_CASE("rule 23: a cleanup that takes longer than its limit is cut and has ti
               [&] { return out.of(with_cleanup(10ms, fails_with(e1), stuck, out.observer())); });
   }
   SECTION("after a cancellation") {
-    h.emplace(ctx,
-              [&] { return out.of(with_cleanup(10ms, never.wait(), stuck, out.observer())); });
+    h.emplace(ctx, [&] { return out.of(with_cleanup(10ms, never.wait(), stuck, out.observer())); });
     drain(ctx);
     h->cancel();
   }

@@ -73,7 +73,9 @@ void* operator new(std::size_t size) {
   throw std::bad_alloc();
 }
 
-void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
 void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
   return operator new(size, std::nothrow);
 }
@@ -85,11 +87,21 @@ void operator delete(void* memory) noexcept {
   }
 }
 
-void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
-void operator delete(void* memory, std::nothrow_t const&) noexcept { operator delete(memory); }
-void operator delete[](void* memory) noexcept { operator delete(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { operator delete(memory); }
-void operator delete[](void* memory, std::nothrow_t const&) noexcept { operator delete(memory); }
+void operator delete(void* memory, std::size_t) noexcept {
+  operator delete(memory);
+}
+void operator delete(void* memory, std::nothrow_t const&) noexcept {
+  operator delete(memory);
+}
+void operator delete[](void* memory) noexcept {
+  operator delete(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  operator delete(memory);
+}
+void operator delete[](void* memory, std::nothrow_t const&) noexcept {
+  operator delete(memory);
+}
 
 #if defined(__GLIBC__)
 // Asio takes the memory of coroutine frames and operations from here, and gives it to free().

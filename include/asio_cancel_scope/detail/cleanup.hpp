@@ -43,6 +43,20 @@ class cleanup_body {
   std::exception_ptr failure_;
 };
 
+/// A block that gives the body's value, if there is one: without an error it is missing if the body
+/// was cut short by a cancellation of its own scope.
+template <typename Executor, typename Body, template <typename> typename Scope>
+struct work_block : block_kind<Executor, Body, Scope> {
+  using base = block_kind<Executor, Body, Scope>;
+  using result_type =
+      decltype(std::declval<typename base::state_type&>().body().take_if_returned());
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(typename base::state_type& state, typename base::scope_type const&) {
+    return state.body().take_if_returned();
+  }
+};
+
 template <typename X, typename Cleanup, template <typename> typename Scope>
 struct cleanup_types {
   static_assert(std::invocable<Cleanup&> || std::invocable<Cleanup&, std::exception_ptr>,
@@ -50,7 +64,7 @@ struct cleanup_types {
                 "std::exception_ptr, that returns an awaitable");
   using executor_type = typename operand<X>::executor_type;
   using work_body = typename operand<X>::body_type;
-  using work_kind = value_block<executor_type, work_body, Scope, outer::forwarded>;
+  using work_kind = work_block<executor_type, work_body, Scope>;
   using value_type = typename work_kind::value_type;
   using cleanup_type = Cleanup;
   using cleanup_kind = value_block<executor_type, cleanup_body<Cleanup>, Scope, outer::ignored>;
@@ -73,27 +87,32 @@ typename Types::awaitable_type run_with_cleanup(
     std::optional<typename Types::cleanup_type> cleanup, scope_settings cleanup_settings,
     std::function<void(std::exception_ptr)> on_suppressed) {
   using value_type = typename Types::value_type;
-  using stored_type = std::conditional_t<std::is_void_v<value_type>, bool, value_type>;
+  using result_type = typename Types::work_kind::result_type;
 
   bool const throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
 
-  std::optional<stored_type> value;
+  std::optional<std::conditional_t<std::is_void_v<value_type>, bool, value_type>> value;
   std::exception_ptr failure;
+  bool failed = false;
   try {
     scope_settings work_settings;
-    if constexpr (std::is_void_v<value_type>)
-      co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work));
-    else
-      value.emplace(
-          co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work)));
+    [[maybe_unused]] result_type result =
+        co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work));
+    if constexpr (!std::is_void_v<value_type>) {
+      if (result)
+        value.emplace(*std::move(result));
+      else
+        failure = aborted();
+    }
   } catch (...) {
     failure = std::current_exception();
+    failed = true;
   }
   work.reset();
   asio::cancellation_state const after_work = co_await asio::this_coro::cancellation_state;
   bool const cancelled = after_work.cancelled() != asio::cancellation_type::none;
-  bool const failed = failure && !(cancelled && is_cancellation()(failure));
+  if (failed && cancelled && is_cancellation()(failure)) failed = false;
 
   std::exception_ptr cleanup_failure;
   try {

@@ -30,8 +30,10 @@ class clock_timer : public asio::basic_waitable_timer<clock, asio::wait_traits<c
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
-/// One timer for a point in time that moves. Moving it later costs nothing: the timer wakes up at
-/// the old time, finds that it is early, and is armed again. No timer is made before it is needed.
+/// One timer for a point in time that moves, and at most one wait at a time: a wait that has become
+/// too long is cut short, and is started again only when that has been delivered. Moving the time
+/// later costs nothing: the wait ends at the old time, and its owner finds that it is early. No
+/// timer is made before it is needed.
 template <typename Executor>
 class expiry_timer {
  public:
@@ -39,29 +41,38 @@ class expiry_timer {
 
   [[nodiscard]] static time_point now() noexcept { return timer_type::now(); }
 
-  /// Sees to it that `wake` is called at `at`, or before.
+  /// Sees to it that `wake` is called at `at`, or before. Its owner then calls `woken`, and `arm`
+  /// again if there is still something to wait for.
   template <typename Wake>
   void arm(Executor const& ex, time_point at, Wake wake) {
-    if (armed_for_ && *armed_for_ <= at) return;
+    if (waiting_) {
+      if (at < waits_until_) disarm();
+      return;
+    }
     if (!timer_) timer_.emplace(ex);
-    armed_for_.reset();
     timer_->expires_at(at);
     timer_->async_wait(std::move(wake));
-    armed_for_ = at;
+    waiting_ = true;
+    waits_until_ = at;
+  }
+
+  /// There is nothing to wait for at the moment: `wake` is called soon.
+  void disarm() {
+    if (!waiting_ || waits_until_ == time_point::min()) return;
+    timer_->expires_at(time_point::max());
+    waits_until_ = time_point::min();
   }
 
   /// To be called when `wake` has been called.
-  void woken() noexcept { armed_for_.reset(); }
+  void woken() noexcept { waiting_ = false; }
 
-  /// Nobody waits any more.
-  void stop() noexcept {
-    timer_.reset();
-    armed_for_.reset();
-  }
+  /// Nobody waits any more, for good.
+  void stop() noexcept { timer_.reset(); }
 
  private:
   std::optional<timer_type> timer_;
-  std::optional<time_point> armed_for_;  // when the pending wait ends; empty when none is pending
+  bool waiting_ = false;                        // `wake` has yet to be called
+  time_point waits_until_ = time_point::min();  // while waiting; min: cut short
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -109,7 +109,8 @@ class record : public list_hook {
   end ending = end::none;
 
   // On the child's executor only.
-  bool started = false;                                          // its code has been entered
+  bool started = false;     // its code has been entered
+  bool told_alone = false;  // what has been sent was not for the whole scope
   asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
   asio::cancellation_signal signal;
 };

@@ -46,7 +46,10 @@ void scope_state<Executor>::shutdown(duration grace) {
     if (closed_) return;
     auto const end_of_grace = detail::after(timer_.now(), grace);
     bool const at_once = grace <= duration::zero() || shutting_down_;
-    if (!at_once) arm(end_of_grace);
+    if (at_once)
+      timer_.stop();
+    else if (requested_.load() != asio::cancellation_type::terminal)
+      arm(end_of_grace);
     stop =
         note_request(at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total,
                      cause::requested);
@@ -93,7 +96,7 @@ void scope_state<Executor>::set_deadline(time_point at) {
     if (at > timer_.now()) {
       if (at == time_point::max()) {
         deadline_.reset();
-        if (grace_ends_ == time_point::max()) timer_.stop();
+        if (grace_ends_ == time_point::max()) timer_.disarm();
       } else {
         // Nothing stronger can come of it than what has been requested.
         if (requested_.load() != asio::cancellation_type::terminal) arm(at);
@@ -226,6 +229,8 @@ void scope_state<Executor>::tell_one(record_type& child) {
   if (!child.started || child.has_ended()) return;
   auto const type = wanted(child);
   if (!stronger(type, child.sent)) return;
+  auto const of_all = requested_.load(std::memory_order_acquire);
+  child.told_alone = !child.is_body() && stronger(type, of_all);
   auto const before = std::exchange(child.sent, type);
   try {
     child.signal.emit(type);
@@ -238,8 +243,7 @@ void scope_state<Executor>::tell_one(record_type& child) {
 template <typename Executor>
 void scope_state<Executor>::arm(time_point at) {
   if (at == time_point::max()) return;
-  timer_.arm(executor_, at, [weak = this->weak_from_this()](error_code const& failed) {
-    if (failed) return;
+  timer_.arm(executor_, at, [weak = this->weak_from_this()](error_code const&) {
     if (auto const self = weak.lock()) self->wake_up();
   });
 }

@@ -131,6 +131,8 @@ void scope_state<Executor>::carry_out_or_withdraw(step next,
       withdraw(*child);
       next_of_it = take_in_waiting(admitted);
     }
+    // An executor that is stuck keeps the record; the callable must not stay with it.
+    child->release();
     if (admitted) admit(next_of_it, admitted);
     throw;
   }

@@ -391,7 +391,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void conclude(record_type& child, std::exception_ptr e) noexcept;
 
   [[nodiscard]] bool was_cut_by_scope(record_type const& child) const noexcept {
-    return (child.ending == end::cut || child.ending == end::cut_before_start) && cancel_called();
+    return (child.ending == end::cut || child.ending == end::cut_before_start) && cancel_called() &&
+           !child.told_alone;
   }
 
   /// An error of a child that has no token, or of the body. The child still counts.
