@@ -244,6 +244,17 @@ TEST_CASE("rule 19: a scope that is destroyed gives its timer up", "[deadline][l
     CHECK(time.waits() == 0);
     CHECK(time.timers() == 0);
   }
+  SECTION("with a handle of a child that has ended") {
+    auto scope = std::make_unique<cancel_scope<>>(ctx);
+    scope->cancel_after(1h);
+    auto const handle = scope->spawn(hop());
+    drain(ctx);
+    scope.reset();
+    drain(ctx);
+    CHECK(handle.done());
+    CHECK(time.waits() == 0);
+    CHECK(time.timers() == 0);
+  }
   SECTION("with a child that goes on") {
     auto scope = std::make_unique<cancel_scope<>>(ctx);
     scope->cancel_after(1h);

@@ -45,6 +45,7 @@ class expiry_timer {
   /// again if there is still something to wait for.
   template <typename Wake>
   void arm(Executor const& ex, time_point at, Wake wake) {
+    if (stopped_) return;
     if (waiting_) {
       if (at < waits_until_) disarm();
       return;
@@ -58,7 +59,7 @@ class expiry_timer {
 
   /// There is nothing to wait for at the moment: `wake` is called soon.
   void disarm() {
-    if (!waiting_ || waits_until_ == time_point::min()) return;
+    if (stopped_ || !waiting_ || waits_until_ == time_point::min()) return;
     timer_->expires_at(time_point::max());
     waits_until_ = time_point::min();
   }
@@ -67,11 +68,15 @@ class expiry_timer {
   void woken() noexcept { waiting_ = false; }
 
   /// Nobody waits any more, for good.
-  void stop() noexcept { timer_.reset(); }
+  void stop() noexcept {
+    stopped_ = true;
+    timer_.reset();
+  }
 
  private:
   std::optional<timer_type> timer_;
   bool waiting_ = false;                        // `wake` has yet to be called
+  bool stopped_ = false;                        // for good
   time_point waits_until_ = time_point::min();  // while waiting; min: cut short
 };
 
