@@ -35,7 +35,8 @@ awaitable<void> hop() {
 bool is_watched(int number) {
   auto const before = std::signal(number, SIG_DFL);
   std::signal(number, before);
-  return before != SIG_DFL;
+  // A process that is started in the background may ignore SIGINT from the beginning.
+  return before != SIG_DFL && before != SIG_IGN;
 }
 
 // A block that waits, with a child, under whatever `watch` sets up.
