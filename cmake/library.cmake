@@ -8,7 +8,11 @@ set(acs_headers
     include/asio_cancel_scope/checkpoint.hpp
     include/asio_cancel_scope/child.hpp
     include/asio_cancel_scope/child_options.hpp
+    include/asio_cancel_scope/child_queue.hpp
+    include/asio_cancel_scope/gather.hpp
     include/asio_cancel_scope/on_child_error.hpp
+    include/asio_cancel_scope/race.hpp
+    include/asio_cancel_scope/race_result.hpp
     include/asio_cancel_scope/ready_signal.hpp
     include/asio_cancel_scope/scope_options.hpp
     include/asio_cancel_scope/scope_result.hpp
@@ -19,6 +23,7 @@ set(acs_headers
     include/asio_cancel_scope/with_cancel_scope.hpp
     include/asio_cancel_scope/with_cleanup.hpp
     include/asio_cancel_scope/detail/admission.hpp
+    include/asio_cancel_scope/detail/arrivals.hpp
     include/asio_cancel_scope/detail/asio.hpp
     include/asio_cancel_scope/detail/awaitable_traits.hpp
     include/asio_cancel_scope/detail/block.hpp
@@ -28,6 +33,7 @@ set(acs_headers
     include/asio_cancel_scope/detail/cleanup.hpp
     include/asio_cancel_scope/detail/deadline.hpp
     include/asio_cancel_scope/detail/expiry_timer.hpp
+    include/asio_cancel_scope/detail/group.hpp
     include/asio_cancel_scope/detail/handover.hpp
     include/asio_cancel_scope/detail/join.hpp
     include/asio_cancel_scope/detail/list.hpp
@@ -44,6 +50,7 @@ set(acs_headers
     include/asio_cancel_scope/detail/start_record.hpp
     include/asio_cancel_scope/detail/stop_sources.hpp
     include/asio_cancel_scope/detail/token_record.hpp
+    include/asio_cancel_scope/detail/tracked.hpp
     include/asio_cancel_scope/detail/waiter.hpp
 )
 

@@ -7,7 +7,11 @@
 #include <asio_cancel_scope/checkpoint.hpp>
 #include <asio_cancel_scope/child.hpp>
 #include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/child_queue.hpp>
+#include <asio_cancel_scope/gather.hpp>
 #include <asio_cancel_scope/on_child_error.hpp>
+#include <asio_cancel_scope/race.hpp>
+#include <asio_cancel_scope/race_result.hpp>
 #include <asio_cancel_scope/ready_signal.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/scope_result.hpp>

@@ -12,6 +12,7 @@
 #include <asio_cancel_scope/detail/placement.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/token_record.hpp>
+#include <asio_cancel_scope/detail/tracked.hpp>
 #include <asio_cancel_scope/ready_signal.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/shutdown_report.hpp>
@@ -22,6 +23,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
@@ -252,6 +254,38 @@ class cancel_scope {
   auto async_start(Where&& where, F f, CompletionToken&& token = CompletionToken()) {
     return start_with<V>(detail::settings_of(where), detail::executor_of<Executor>(where),
                          std::move(f), token);
+  }
+
+  /// Makes any asynchronous operation a child:
+  /// `socket.async_read_some(buffer, scope.track(token))`.
+  ///
+  /// The operation is cancelled with the scope and waited for, until the token's handler has
+  /// returned; its outcome, error included, goes to @p token and never fails the scope. It counts
+  /// from this call on, and no more when what this returns is destroyed without having been used.
+  /// An operation cannot be kept from starting: after a cancellation it is started, and told at
+  /// once.
+  ///
+  /// @param token  Completion token, and the outermost one: `scope.track(bind_executor(ex,
+  /// token))`.
+  ///
+  /// @return A completion token that is good for one operation, with what the operation returns
+  ///   for @p token. It refers to nothing of this object.
+  ///
+  /// @par Executor
+  /// The operation, its cancellation and the handler run on the handler's associated executor, by
+  /// default that of the initiation, else that of the scope. A `thread_pool` or the
+  /// `system_executor` there is replaced by a strand on it.
+  ///
+  /// @par Per-Operation Cancellation
+  /// @li What the operation supports. It is sent what the scope is asked for, on its executor, and
+  ///   what arrives at a slot that @p token has.
+  ///
+  /// @throws std::logic_error if the scope is closed; std::length_error if it has no room;
+  ///   std::bad_alloc.
+  template <typename CompletionToken>
+  [[nodiscard]] auto track(CompletionToken&& token) {
+    return detail::tracked_token<Executor, std::decay_t<CompletionToken>>(
+        state_, std::forward<CompletionToken>(token));
   }
 
   /// Cancels the scope: every child and the body are asked to end, and what is spawned later never

@@ -76,18 +76,21 @@ class block_state : public scope_state<Executor> {
  public:
   using scope_state<Executor>::scope_state;
 
-  /// Starts the body and completes when nothing is left. `handler` is called without arguments.
+  /// Starts what runs in the block, and completes when nothing is left. `handler` is called without
+  /// arguments.
   template <outer Outer, typename Handler>
-  void run(std::shared_ptr<record<Executor>> const& body, Handler&& handler) {
+  void run(Handler&& handler) {
     using waiter_type = stored_waiter<scope_state<Executor>, resume, std::decay_t<Handler>,
                                       fixed_memory<std::byte>, storage::of_source>;
     auto* const join = waiter_type::make(std::forward<Handler>(handler), this->get_executor(),
                                          fixed_memory<std::byte>(join_memory_));
     if constexpr (Outer == outer::forwarded) forward_from(join->handler());
-    this->start_body(body, *join);
+    start_all(*join);
   }
 
  private:
+  virtual void start_all(typename scope_state<Executor>::join_waiter& join) = 0;
+
   struct resume {
     template <typename Handler>
     static void deliver(std::shared_ptr<scope_state<Executor>> const&, std::exception_ptr const&,
@@ -121,7 +124,7 @@ class block final : public block_state<Executor> {
       : block_state<Executor>(ex, std::move(settings), scope_form::block) {}
 
   /// Before the block runs: the scope refers to the state, so it is made between the two.
-  void set_body(Scope& scope, Body body) {
+  void prepare(Scope& scope, Body body) {
     body_.emplace(*this, record_type::role::body, this->place(std::nullopt),
                   body_call<Scope, Body>(scope, std::move(body)));
   }
@@ -129,6 +132,11 @@ class block final : public block_state<Executor> {
   [[nodiscard]] record_type& body() noexcept { return *body_; }
 
  private:
+  void start_all(typename scope_state<Executor>::join_waiter& join) override {
+    std::shared_ptr<record<Executor>> const body(this->shared_from_this(), &*body_);
+    this->start_together({&body, 1}, join);
+  }
+
   std::optional<record_type> body_;
 };
 
@@ -143,8 +151,7 @@ class initiate_block {
 
   template <typename Handler>
   void operator()(Handler&& handler) const {
-    state_->template run<Outer>(std::shared_ptr<record<executor_type>>(state_, &state_->body()),
-                                std::forward<Handler>(handler));
+    state_->template run<Outer>(std::forward<Handler>(handler));
   }
 
  private:

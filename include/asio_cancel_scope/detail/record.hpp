@@ -24,13 +24,17 @@ class scope_state;
   return std::make_exception_ptr(system_error(asio::error::operation_aborted));
 }
 
+/// How a request reaches a child: at once where the caller is on the child's executor already, or
+/// always from a handler of its own.
+enum class telling { at_once, by_posting };
+
 /// What a scope knows of one child, or of its body. The protocol is told in scope_state.hpp.
 template <typename Executor>
 class record : public list_hook {
  public:
   using executor_type = Executor;
 
-  enum class role : bool { body, child };
+  enum class role : std::uint8_t { body, child, operation };
 
   record(scope_state<Executor>& owner, role r, std::optional<Executor> ex)
       : scope(owner), kind(r), elsewhere(std::move(ex)) {}
@@ -49,6 +53,9 @@ class record : public list_hook {
   /// A token child posts its outcome to its token, retires after that, and answers true.
   virtual bool hand_out() noexcept { return false; }
 
+  /// Has the child, which is `me`, told of what is wanted of it, on its executor.
+  virtual void have_told(std::shared_ptr<record> me, telling how);
+
   /// Before the record is enrolled.
   void apply(child_settings settings) {
     name = std::move(settings.name);
@@ -57,6 +64,9 @@ class record : public list_hook {
   }
 
   [[nodiscard]] bool is_body() const noexcept { return kind == role::body; }
+  [[nodiscard]] bool runs_elsewhere() const noexcept {
+    return elsewhere || kind == role::operation;
+  }
   [[nodiscard]] Executor const& get_executor() const noexcept {
     return elsewhere ? *elsewhere : scope.get_executor();
   }
@@ -108,8 +118,12 @@ class record : public list_hook {
   std::exception_ptr error;
   end ending = end::none;
 
+  // It can be told. Set on the child's executor when its code is entered; for an operation, which
+  // may be started elsewhere, under the mutex, when that is over. The release lets the executor see
+  // the operation's use of the signal.
+  std::atomic<bool> started{false};
+
   // On the child's executor only.
-  bool started = false;     // its code has been entered
   bool told_alone = false;  // what has been sent was not for the whole scope
   asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
   asio::cancellation_signal signal;

@@ -39,6 +39,15 @@ void scope_state<Executor>::request(asio::cancellation_type mask, cause why, tel
 }
 
 template <typename Executor>
+void scope_state<Executor>::request_surely(cause why) noexcept {
+  try {
+    request(asio::cancellation_type::terminal, why);
+  } catch (...) {
+    tell_or_give_up();
+  }
+}
+
+template <typename Executor>
 void scope_state<Executor>::shutdown(duration grace) {
   std::optional<std::stop_source> stop;
   {
@@ -129,8 +138,19 @@ void scope_state<Executor>::request_of(record_type& child, asio::cancellation_ty
     if (stronger(type, child.asked.load(std::memory_order_relaxed)))
       child.asked.store(type, std::memory_order_release);
   }
-  emit_on(child.get_executor(), telling::at_once,
-          [live = std::move(live)] { live->scope.tell_one(*live); });
+  child.have_told(std::move(live), telling::at_once);
+}
+
+template <typename Executor>
+template <typename RunsOn>
+void scope_state<Executor>::tell_on(RunsOn const& ex, std::shared_ptr<record_type> child,
+                                    telling how) {
+  emit_on(ex, how, [child = std::move(child)] { child->scope.tell_one(*child); });
+}
+
+template <typename Executor>
+void record<Executor>::have_told(std::shared_ptr<record> me, telling how) {
+  scope.tell_on(get_executor(), std::move(me), how);
 }
 
 template <typename Executor>
@@ -157,8 +177,8 @@ std::optional<std::stop_source> scope_state<Executor>::note_request(asio::cancel
 }
 
 template <typename Executor>
-template <typename Emission>
-void scope_state<Executor>::emit_on(Executor const& ex, telling how, Emission emission) {
+template <typename RunsOn, typename Emission>
+void scope_state<Executor>::emit_on(RunsOn const& ex, telling how, Emission emission) {
   auto nested = [emission = std::move(emission)] {
     nesting const inner;
     emission();
@@ -173,15 +193,13 @@ template <typename Executor>
 void scope_state<Executor>::tell(telling how) {
   if (!nobody_untold(here_))
     emit_on(executor_, how, [self = this->shared_from_this()] {
-      while (auto const child = self->next_untold(self->here_))
-        self->tell_next(*child, self->here_);
+      while (auto const child = self->next_untold(self->here_)) self->tell_one(*child);
     });
   while (auto const child = next_untold(elsewhere_)) {
     try {
-      emit_on(child->get_executor(), how,
-              [child] { child->scope.tell_next(*child, child->scope.elsewhere_); });
+      child->have_told(child, how);
     } catch (...) {
-      untell(*child, elsewhere_);
+      untell(*child);
       throw;
     }
   }
@@ -207,26 +225,16 @@ std::shared_ptr<record<Executor>> scope_state<Executor>::next_untold(group& of) 
 }
 
 template <typename Executor>
-void scope_state<Executor>::untell(record_type& child, group& of) noexcept {
+void scope_state<Executor>::untell(record_type& child) noexcept {
   std::lock_guard const lock(mutex_);
   if (!child.self) return;
   child.unlink();
-  of.untold.push_back(child);
-}
-
-template <typename Executor>
-void scope_state<Executor>::tell_next(record_type& child, group& of) {
-  try {
-    tell_one(child);
-  } catch (...) {
-    untell(child, of);
-    throw;
-  }
+  group_of(child).untold.push_back(child);
 }
 
 template <typename Executor>
 void scope_state<Executor>::tell_one(record_type& child) {
-  if (!child.started || child.has_ended()) return;
+  if (!child.started.load(std::memory_order_acquire) || child.has_ended()) return;
   auto const type = wanted(child);
   if (!stronger(type, child.sent)) return;
   auto const of_all = requested_.load(std::memory_order_acquire);
@@ -236,6 +244,7 @@ void scope_state<Executor>::tell_one(record_type& child) {
     child.signal.emit(type);
   } catch (...) {
     child.sent = before;
+    untell(child);
     throw;
   }
 }

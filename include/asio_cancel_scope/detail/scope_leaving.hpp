@@ -192,12 +192,7 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
       suppressed = !child.is_body() || !is_known(child.error);
   }
   if (suppressed) suppress(child.error);
-  if (!fatal) return;
-  try {
-    request(asio::cancellation_type::terminal, cause::child_error);
-  } catch (...) {
-    tell_or_give_up();
-  }
+  if (fatal) request_surely(cause::child_error);
 }
 
 template <typename Executor>

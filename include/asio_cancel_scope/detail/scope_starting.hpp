@@ -10,7 +10,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
+#include <span>
 #include <utility>
 
 // How a child starts and how it ends; the protocol is told in scope_state.hpp.
@@ -23,8 +23,7 @@ void scope_state<Executor>::spawn(std::shared_ptr<record_type> const& child) {
   {
     std::lock_guard const lock(mutex_);
     expect_open();
-    if (!has_room() && !cancel_called())
-      throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
+    if (!cancel_called()) expect_room();
     next = take_in(child);
   }
   carry_out_or_withdraw(next, child);
@@ -160,25 +159,63 @@ void scope_state<Executor>::leave_queue(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::start_body(std::shared_ptr<record_type> const& body,
-                                       join_waiter& join) {
-  bool refuse = false;
+void scope_state<Executor>::start_together(std::span<std::shared_ptr<record_type> const> children,
+                                           join_waiter& join) {
+  if (children.empty()) return this->join(join);
   {
     std::lock_guard const lock(mutex_);
     joins_.push_back(join);
-    enroll(body);
-    refuse = cancel_called();
-    if (!refuse) (body->elsewhere ? elsewhere_ : here_).untold.push_back(*body);
+    for (auto const& child : children) {
+      enroll(child);
+      group_of(*child).untold.push_back(*child);
+    }
   }
-  if (refuse) return never_start(*body);
-  if (!body->elsewhere && !nesting::too_deep()) {
+  for (auto const& child : children) start_now(child);
+}
+
+template <typename Executor>
+void scope_state<Executor>::start_now(std::shared_ptr<record_type> const& child) {
+  if (is_told(*child)) return never_start(*child);
+  if (!child->elsewhere && !nesting::too_deep()) {
     nesting const inner;
-    return start(*body);
+    return child->launch();
   }
   std::exception_ptr failure;
-  auto const result = try_post(body->get_executor(), start_of(body), failure);
-  if (result == posting::refused) return lose(*body);
-  if (failure) finish(*body, failure);
+  auto const result = try_post(child->get_executor(), start_of(child), failure);
+  if (result == posting::refused) return lose(*child);
+  if (failure) finish(*child, failure);
+}
+
+template <typename Executor>
+void scope_state<Executor>::adopt(std::shared_ptr<record_type> const& operation) {
+  std::lock_guard const lock(mutex_);
+  expect_open();
+  expect_room();
+  enroll(operation);
+  group_of(*operation).untold.push_back(*operation);
+}
+
+template <typename Executor>
+void scope_state<Executor>::adopted_has_started(
+    std::shared_ptr<record_type> const& operation) noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    operation->started.store(true, std::memory_order_release);
+    if (!operation->self || !is_told(*operation)) return;
+  }
+  for (int attempts = 2; attempts > 0; --attempts) {
+    try {
+      return operation->have_told(operation, telling::by_posting);
+    } catch (...) {
+      // Without memory to post with the operation ends by itself.
+    }
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::adopted_has_ended(record_type& operation,
+                                              bool by_cancellation) noexcept {
+  operation.ending = by_cancellation && is_told(operation) ? end::cut : end::returned;
 }
 
 template <typename Executor>
@@ -195,7 +232,7 @@ void scope_state<Executor>::enter(record_type& child) {
     child.ending = end::cut_before_start;
     throw system_error(asio::error::operation_aborted);
   }
-  child.started = true;
+  child.started.store(true, std::memory_order_release);
 }
 
 template <typename Executor>

@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -57,6 +58,10 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // A child may also be asked to end by itself: through its handle, the body by a shutdown, a service
 // child when nothing else is left. `wanted` adds all that up for one child, and the emission sends
 // that; so whoever asks moves the children back to `untold` and lets the emission run.
+//
+// Adopting. An operation that is tracked is enrolled before somebody else starts it, and owned by
+// its handler. Nobody but its starter knows where it runs, so it can be told from when its start is
+// over; a request that came before is made up for then.
 //
 // Time. A deadline and the end of a grace period share one timer, which is made when the first is
 // set and goes when the scope closes. Its calls are the only ones to Asio under the lock.
@@ -128,9 +133,19 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Completes the join of `child` that has the id 0.
   void settle(record_type& child);
 
-  /// Makes the body live and starts it at once, unless it must go through an executor. `join` waits
-  /// for it and for all that is spawned.
-  void start_body(std::shared_ptr<record_type> const& body, join_waiter& join);
+  /// Makes `children` live and starts each at once, unless it must go through an executor. `join`
+  /// waits for them and for all that is spawned.
+  void start_together(std::span<std::shared_ptr<record_type> const> children, join_waiter& join);
+
+  /// Makes an operation live that is about to be started by somebody else. Throws if the scope is
+  /// closed or full.
+  void adopt(std::shared_ptr<record_type> const& operation);
+
+  /// The operation can be told from now on. If it has been cancelled it is, but not in this call.
+  void adopted_has_started(std::shared_ptr<record_type> const& operation) noexcept;
+
+  /// On its executor: an adopted operation has ended; it retires when its handler has returned.
+  void adopted_has_ended(record_type& operation, bool by_cancellation) noexcept;
 
   /// On the child's executor: it starts, or never will.
   void start(record_type& child);
@@ -153,10 +168,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   // --------------------------------------------------------------------------------- cancellation
 
-  enum class telling { at_once, by_posting };
-
   /// Asks everything in the scope to end.
   void request(asio::cancellation_type mask, cause why, telling how = telling::at_once);
+
+  /// Ends everything, for where there is nobody to throw to.
+  void request_surely(cause why) noexcept;
 
   /// Asks everything to finish, the body to end, and everything to end when `grace` is over. A
   /// second time it is over at once.
@@ -179,6 +195,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Fails the scope before anything has been started in it.
   void fail(std::exception_ptr e);
+
+  /// Has `child` told on `ex`, where it runs.
+  template <typename RunsOn>
+  void tell_on(RunsOn const& ex, std::shared_ptr<record_type> child, telling how);
 
   /// Asks one child to end.
   void request_of(record_type& child, asio::cancellation_type mask);
@@ -312,6 +332,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
           "asio_cancel_scope: the scope is closed: nothing can be started in it");
   }
 
+  void expect_room() const {
+    if (!has_room())
+      throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
+  }
+
   void enroll(std::shared_ptr<record_type> const& child) noexcept;
 
   /// Undoes `enroll` for a child of which nobody has heard.
@@ -319,6 +344,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// What is to be done, without the mutex, to get a child started.
   enum class step : unsigned char { none, refuse, post_drain, post_child };
+
+  [[nodiscard]] group& group_of(record_type const& child) noexcept {
+    return child.runs_elsewhere() ? elsewhere_ : here_;
+  }
 
   [[nodiscard]] bool has_room() const noexcept { return children_ < settings_.max_children; }
 
@@ -406,8 +435,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   }
 
   // Emissions run inline where the caller is on the executor already, up to a depth.
-  template <typename Emission>
-  static void emit_on(Executor const& ex, telling how, Emission emission);
+  template <typename RunsOn, typename Emission>
+  static void emit_on(RunsOn const& ex, telling how, Emission emission);
 
   /// Has everything that is untold told, on its executor.
   void tell(telling how);
@@ -423,9 +452,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   [[nodiscard]] std::shared_ptr<record_type> next_untold(group& of) noexcept;
 
-  void untell(record_type& child, group& of) noexcept;
+  void untell(record_type& child) noexcept;
 
-  void tell_next(record_type& child, group& of);
+  /// Starts a child that is live, at once or through its executor.
+  void start_now(std::shared_ptr<record_type> const& child);
 
   /// On the child's executor: sends it what is wanted of it, unless it has been sent as much. May
   /// end the child, and run anything that does.

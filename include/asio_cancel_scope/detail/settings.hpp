@@ -49,6 +49,11 @@ struct access {
     return scope.state_;
   }
 
+  template <typename Child>
+  [[nodiscard]] static auto const& record(Child const& child) noexcept {
+    return child.record_;
+  }
+
   template <typename T, typename... Args>
   [[nodiscard]] static T make(Args&&... args) {
     return T(static_cast<Args&&>(args)...);

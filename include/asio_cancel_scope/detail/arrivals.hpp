@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+/// The children of a queue, in the order in which they end.
+///
+/// Each child that is expected has an `arrival` among its joins, which comes here when the child is
+/// done. One consumer waits for it at a time, and only while somebody is expected: so what waits is
+/// always completed by a child in the end, as a join of it is.
+template <typename Executor, typename T>
+class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
+ public:
+  using executor_type = Executor;
+  using child_type = outcome_record<Executor, T>;
+  using next_waiter = waiter<arrivals>;
+
+  explicit arrivals(Executor const& ex) : executor_(ex) {}
+  arrivals(arrivals const&) = delete;
+  arrivals& operator=(arrivals const&) = delete;
+  ~arrivals() {
+    while (auto* const first = arrived_.pop_front()) delete first;
+  }
+
+  [[nodiscard]] Executor const& get_executor() const noexcept { return executor_; }
+
+  void expect(std::shared_ptr<child_type> const& child) {
+    auto* const next = new arrival(this->shared_from_this());
+    {
+      std::lock_guard const lock(mutex_);
+      ++expected_;
+    }
+    child->scope.join(child, *next);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::lock_guard const lock(mutex_);
+    return expected_;
+  }
+
+  /// Completes `next` when somebody has arrived, or if nobody will.
+  void wait(next_waiter& next) {
+    {
+      std::lock_guard const lock(mutex_);
+      if (is_waited_for_) {
+        next.failure = std::make_exception_ptr(
+            std::logic_error("asio_cancel_scope: one async_next of a child_queue at a time"));
+      } else {
+        is_waited_for_ = true;
+        if (arrived_.empty() && expected_ != 0) {
+          next_ = &next;
+          return;
+        }
+      }
+    }
+    next.complete(this->shared_from_this());
+  }
+
+  [[nodiscard]] std::uint64_t next_id() noexcept {
+    std::lock_guard const lock(mutex_);
+    return ++waits_made_;
+  }
+
+  /// Ends one wait, if it still waits.
+  void end_wait(std::uint64_t id) {
+    next_waiter* ended = nullptr;
+    {
+      std::lock_guard const lock(mutex_);
+      if (!next_ || next_->id != id) return;
+      ended = std::exchange(next_, nullptr);
+      is_waited_for_ = false;
+      ended->failure = aborted();
+    }
+    ended->complete(this->shared_from_this());
+  }
+
+  /// The first that has arrived. What has been waited for is being delivered.
+  [[nodiscard]] std::shared_ptr<child_type> take() noexcept {
+    std::unique_ptr<arrival> first;
+    std::lock_guard const lock(mutex_);
+    is_waited_for_ = false;
+    first.reset(arrived_.pop_front());
+    if (!first) return nullptr;
+    --expected_;
+    return std::static_pointer_cast<child_type>(std::move(first->child));
+  }
+
+ private:
+  class arrival final : public waiter<record<Executor>> {
+   public:
+    explicit arrival(std::shared_ptr<arrivals> at) noexcept : at_(std::move(at)) {}
+
+    void complete(std::shared_ptr<record<Executor>> source) noexcept override {
+      child = std::move(source);
+      auto const at = std::move(at_);
+      at->arrive(*this);
+    }
+
+    std::shared_ptr<record<Executor>> child;  // empty until it is done
+
+   private:
+    std::shared_ptr<arrivals> at_;  // empty from then on
+  };
+
+  void arrive(arrival& one) noexcept {
+    next_waiter* next = nullptr;
+    {
+      std::lock_guard const lock(mutex_);
+      arrived_.push_back(one);
+      next = std::exchange(next_, nullptr);
+    }
+    if (next) next->complete(this->shared_from_this());
+  }
+
+  Executor const executor_;
+  mutable std::mutex mutex_;      // guards what follows
+  std::size_t expected_ = 0;      // not taken yet, arrived or not
+  list<arrival> arrived_;         // done and not taken; owned
+  next_waiter* next_ = nullptr;   // the consumer, while nobody has arrived
+  bool is_waited_for_ = false;    // by a consumer whose completion has not been delivered yet
+  std::uint64_t waits_made_ = 0;  // gives each wait its id
+};
+
+/// Starts waiting for the next child that ends. `Child` is its handle.
+template <typename Executor, typename T, typename Child>
+class initiate_next {
+ public:
+  using executor_type = Executor;
+
+  explicit initiate_next(std::shared_ptr<arrivals<Executor, T>> from) noexcept
+      : from_(std::move(from)) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return from_->get_executor(); }
+
+  template <typename Handler>
+  void operator()(Handler&& handler) const {
+    using handler_type = std::decay_t<Handler>;
+    using allocator_type = asio::associated_allocator_t<handler_type>;
+    using waiter_type =
+        stored_waiter<arrivals<Executor, T>, deliver_next, handler_type, allocator_type>;
+    auto const allocator = asio::get_associated_allocator(handler);
+    auto* const next =
+        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+    next->id = from_->next_id();
+    auto slot = asio::get_associated_cancellation_slot(next->handler());
+    if (slot.is_connected()) {
+      try {
+        slot.template emplace<end_the_wait>(from_, next->id);
+      } catch (...) {
+        next->drop();
+        throw;
+      }
+    }
+    from_->wait(*next);
+  }
+
+ private:
+  struct deliver_next {
+    template <typename Handler>
+    static void deliver(std::shared_ptr<arrivals<Executor, T>> from, std::exception_ptr failure,
+                        Handler& handler) {
+      std::optional<Child> next;
+      if (!failure)
+        if (auto child = from->take()) next.emplace(access::make<Child>(std::move(child)));
+      from.reset();
+      std::move(handler)(failure, std::move(next));
+    }
+  };
+
+  class end_the_wait {
+   public:
+    end_the_wait(std::weak_ptr<arrivals<Executor, T>> from, std::uint64_t id) noexcept
+        : from_(std::move(from)), id_(id) {}
+
+    void operator()(asio::cancellation_type) const {
+      if (auto const from = from_.lock()) from->end_wait(id_);
+    }
+
+   private:
+    std::weak_ptr<arrivals<Executor, T>> from_;
+    std::uint64_t id_;
+  };
+
+  std::shared_ptr<arrivals<Executor, T>> from_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

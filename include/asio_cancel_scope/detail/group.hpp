@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/block.hpp>
+#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/run_block.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+// `race` and `gather` run blocks without a body: all children are there when the block starts, and
+// their records are parts of its state.
+
+/// When a group has what it wants.
+enum class wants : bool { all, first };
+
+template <typename Executor>
+class group_state : public block_state<Executor> {
+ public:
+  static constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
+
+  group_state(Executor const& ex, scope_settings settings, wants what)
+      : block_state<Executor>(ex, std::move(settings), scope_form::block), wants_(what) {}
+
+  /// A member has returned, on its executor, and its value is there.
+  void note_success(std::size_t index) noexcept {
+    auto expected = nobody;
+    if (wants_ == wants::first && winner_.compare_exchange_strong(expected, index))
+      this->request_surely(scope_state<Executor>::cause::requested);
+  }
+
+  /// The first that returned. Valid when the block has been left.
+  [[nodiscard]] std::size_t winner() const noexcept { return winner_; }
+
+ private:
+  wants const wants_;
+  std::atomic<std::size_t> winner_{nobody};  // set once; members may run on strands of their own
+};
+
+template <typename Executor, typename C>
+class member_record final : public runnable_record<Executor, C> {
+  using base = runnable_record<Executor, C>;
+
+ public:
+  member_record(group_state<Executor>& group, std::size_t index, C c)
+      : base(group, base::role::child, group.place(std::nullopt), std::move(c)),
+        group_(group),
+        index_(index) {}
+
+  [[nodiscard]] bool claims_outcome() noexcept override {
+    if (this->ending == base::end::returned) group_.note_success(index_);
+    return false;
+  }
+
+  /// The value, if there is one; void has one too.
+  [[nodiscard]] auto take_value() {
+    if constexpr (std::is_void_v<typename base::value_type>)
+      return this->take_if_returned() ? std::optional(std::monostate()) : std::nullopt;
+    else
+      return this->take_if_returned();
+  }
+
+ private:
+  group_state<Executor>& group_;
+  std::size_t const index_;
+};
+
+template <typename C>
+using member_value_t = typename awaited_value<typename awaitable_of<C>::type>::type;
+
+/// A value that can be stored where a void would stand.
+template <typename T>
+using regular_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// A group whose members are known where it is written.
+template <wants What, typename Executor, typename... Cs>
+class fixed_group final : public group_state<Executor> {
+ public:
+  using operands_type = std::tuple<Cs...>;
+
+  fixed_group(Executor const& ex, scope_settings settings)
+      : group_state<Executor>(ex, std::move(settings), What) {}
+
+  template <typename Owner>
+  void prepare(Owner&, operands_type operands) {
+    emplace(operands, std::index_sequence_for<Cs...>());
+  }
+
+  template <std::size_t Index>
+  [[nodiscard]] auto& member() noexcept {
+    return *std::get<Index>(members_);
+  }
+
+ private:
+  template <std::size_t... Indices>
+  void emplace(operands_type& operands, std::index_sequence<Indices...>) {
+    (std::get<Indices>(members_).emplace(*this, Indices, std::get<Indices>(std::move(operands))),
+     ...);
+  }
+
+  void start_all(typename scope_state<Executor>::join_waiter& join) override {
+    auto const self = this->shared_from_this();
+    auto const start = [&](auto&... members) {
+      std::shared_ptr<record<Executor>> const all[] = {
+          std::shared_ptr<record<Executor>>(self, &*members)...};
+      this->start_together(all, join);
+    };
+    std::apply(start, members_);
+  }
+
+  std::tuple<std::optional<member_record<Executor, Cs>>...> members_;
+};
+
+/// A group whose members are the elements of a range.
+template <wants What, typename Executor, typename C>
+class ranged_group final : public group_state<Executor> {
+ public:
+  using operands_type = std::vector<C>;
+
+  ranged_group(Executor const& ex, scope_settings settings)
+      : group_state<Executor>(ex, std::move(settings), What) {}
+
+  template <typename Owner>
+  void prepare(Owner&, operands_type operands) {
+    size_ = operands.size();
+    members_ = std::make_unique<std::optional<member_record<Executor, C>>[]>(size_);
+    to_start_.reserve(size_);
+    for (std::size_t i = 0; i != size_; ++i) {
+      members_[i].emplace(*this, i, std::move(operands[i]));
+      // Unowned for now: what owns the members would own itself.
+      to_start_.emplace_back(std::shared_ptr<void>(), &*members_[i]);
+    }
+  }
+
+  [[nodiscard]] auto members() noexcept { return std::span(members_.get(), size_); }
+
+ private:
+  void start_all(typename scope_state<Executor>::join_waiter& join) override {
+    auto const self = this->shared_from_this();
+    auto all = std::move(to_start_);
+    for (auto& member : all) member = std::shared_ptr<record<Executor>>(self, member.get());
+    this->start_together(all, join);
+  }
+
+  std::size_t size_ = 0;
+  std::unique_ptr<std::optional<member_record<Executor, C>>[]> members_;
+  // Made in time: starting must not fail for lack of memory.
+  std::vector<std::shared_ptr<record<Executor>>> to_start_;
+};
+
+/// Asks what is left of a group to end when the frame that waits for it is destroyed.
+template <typename State>
+class group_owner {
+ public:
+  explicit group_owner(std::shared_ptr<State> group) noexcept : group_(std::move(group)) {}
+  group_owner(group_owner const&) = delete;
+  group_owner& operator=(group_owner const&) = delete;
+  ~group_owner() { group_->abandon(); }
+
+ private:
+  std::shared_ptr<State> const group_;
+};
+
+/// The executor of what a group runs.
+template <typename C>
+using member_executor_t = typename awaitable_traits<typename awaitable_of<C>::type>::executor_type;
+
+/// What the public functions need to know of what they are given.
+template <typename X>
+struct member {
+  using type = std::decay_t<X>;
+  static_assert(!awaitable<X> || !std::is_lvalue_reference_v<X>,
+                "asio_cancel_scope: an awaitable is awaited once: move it in");
+  static_assert(awaitable<typename awaitable_of<type>::type>,
+                "asio_cancel_scope: race and gather take awaitables, and callables without "
+                "parameters that return one");
+};
+
+template <typename X>
+using member_t = typename member<X>::type;
+
+template <typename Range>
+concept member_range = std::ranges::input_range<Range>;
+
+/// The elements of `range`: moved out of one that is given away.
+template <member_range Range>
+[[nodiscard]] auto members_of(Range&& range) {
+  using element = std::ranges::range_value_t<Range>;
+  std::vector<member_t<element>> members;
+  if constexpr (std::ranges::sized_range<Range>) members.reserve(std::ranges::size(range));
+  for (auto at = std::ranges::begin(range); at != std::ranges::end(range); ++at) {
+    if constexpr (std::is_lvalue_reference_v<Range> || std::ranges::view<Range>)
+      members.push_back(*at);
+    else
+      members.push_back(std::ranges::iter_move(at));
+  }
+  return members;
+}
+
+template <typename State>
+struct group_kind {
+  using state_type = State;
+  using body_type = typename State::operands_type;
+  using executor_type = typename State::executor_type;
+  using scope_type = group_owner<State>;
+
+  static constexpr outer outer_requests = outer::forwarded;
+};
+
+template <typename Kind>
+[[nodiscard]] typename Kind::awaitable_type run_group(typename Kind::body_type operands) {
+  return run_block<Kind>(scope_settings(), std::move(operands));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

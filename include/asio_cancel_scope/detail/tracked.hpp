@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_error.hpp>
+#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/serial_executor.hpp>
+
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
+
+// A tracked operation is started by its initiating function, at a time and with results that the
+// scope does not know. The token claims a place in the scope when it is made, the operation's
+// handler takes the claim over, and the record is what the two and the scope share.
+
+template <typename Executor>
+class tracked_record final : public record<Executor> {
+ public:
+  explicit tracked_record(std::shared_ptr<scope_state<Executor>> const& owner)
+      : record<Executor>(*owner, record<Executor>::role::operation, std::nullopt), keep_(owner) {}
+
+  /// Its initiating function starts it.
+  void launch() noexcept override {}
+  void release() noexcept override {}
+
+  void have_told(std::shared_ptr<record<Executor>> me, telling how) override {
+    if (this->started.load(std::memory_order_acquire))
+      this->scope.tell_on(*runs_on_, std::move(me), how);
+  }
+
+  /// Before the operation is started.
+  void runs_on(asio::any_io_executor ex) noexcept { runs_on_.emplace(std::move(ex)); }
+
+  /// The operation does not take place. Nobody has been told that it would.
+  void forget() noexcept {
+    this->ending = record<Executor>::end::returned;
+    this->scope.retire(*this);
+  }
+
+ private:
+  std::shared_ptr<scope_state<Executor>> const keep_;
+  std::optional<asio::any_io_executor> runs_on_;  // constant once `started`
+};
+
+/// A place in the scope for one operation; given back if the operation is never started.
+template <typename Executor>
+class tracked_claim {
+ public:
+  using record_type = tracked_record<Executor>;
+
+  explicit tracked_claim(std::shared_ptr<scope_state<Executor>> const& scope)
+      : record_(std::make_shared<record_type>(scope)) {
+    scope->adopt(record_);
+  }
+  tracked_claim(tracked_claim&& other) noexcept : record_(std::move(other.record_)) {}
+  tracked_claim& operator=(tracked_claim&&) = delete;
+  ~tracked_claim() {
+    if (record_) record_->forget();
+  }
+
+  [[nodiscard]] std::shared_ptr<record_type> take() noexcept { return std::move(record_); }
+  [[nodiscard]] record_type const* get() const noexcept { return record_.get(); }
+
+ private:
+  std::shared_ptr<record_type> record_;
+};
+
+/// An executor on which handlers do not run in parallel: `E`, or a strand on it.
+template <typename E>
+struct serial {
+  using type = E;
+  [[nodiscard]] static type on(E const& ex) { return own_strand(ex).value_or(ex); }
+};
+
+template <parallel_executor E>
+struct serial<E> {
+  using type = asio::strand<E>;
+  [[nodiscard]] static type on(E const& ex) { return asio::make_strand(ex); }
+};
+
+/// Where an operation runs that is started with a `Handler`. The executor of use_future's handler,
+/// which runs things wherever they are, could not keep a cancellation out of a completion: then it
+/// is that of the initiation.
+template <typename Handler, typename Default>
+struct operation_executor {
+  using associated = asio::associated_executor_t<Handler, Default>;
+  static constexpr bool is_a_place = std::convertible_to<associated, asio::any_io_executor>;
+  using chosen = serial<std::conditional_t<is_a_place, associated, Default>>;
+  using type = typename chosen::type;
+  static_assert(std::convertible_to<type, asio::any_io_executor>,
+                "asio_cancel_scope: a tracked operation must run on an executor that "
+                "any_io_executor can hold");
+
+  [[nodiscard]] static type of(Handler const& handler, Default const& ex) {
+    if constexpr (is_a_place)
+      return chosen::on(asio::get_associated_executor(handler, ex));
+    else
+      return chosen::on(ex);
+  }
+};
+
+/// The handler that a tracked operation gets: the token's own, with the scope's signal for it.
+template <typename Executor, typename Handler, typename RunsOn>
+class tracked_handler {
+ public:
+  using executor_type = RunsOn;
+  using allocator_type = asio::associated_allocator_t<Handler>;
+  using cancellation_slot_type = asio::cancellation_slot;
+  using record_type = tracked_record<Executor>;
+
+  tracked_handler(std::shared_ptr<record_type> record, Handler handler, RunsOn ex)
+      : record_(std::move(record)), handler_(std::move(handler)), executor_(std::move(ex)) {}
+  tracked_handler(tracked_handler&& other) noexcept
+      : record_(std::move(other.record_)),
+        handler_(std::move(other.handler_)),
+        executor_(other.executor_) {}
+  tracked_handler& operator=(tracked_handler&&) = delete;
+  ~tracked_handler() {
+    if (record_ && !handover::give_back(record_.get())) record_->scope.lose(*record_);
+  }
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+  [[nodiscard]] allocator_type get_allocator() const noexcept {
+    return asio::get_associated_allocator(handler_);
+  }
+  [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
+    return record_->signal.slot();
+  }
+
+  template <typename... Args>
+  void operator()(Args&&... args) {
+    retire_at_exit const retire(std::move(record_));
+    retire.record.scope.adopted_has_ended(retire.record, is_aborted(args...));
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) slot.clear();
+    auto handler = std::move(handler_);
+    std::move(handler)(std::forward<Args>(args)...);
+  }
+
+ private:
+  struct retire_at_exit {
+    explicit retire_at_exit(std::shared_ptr<record_type> r) noexcept
+        : keep(std::move(r)), record(*keep) {}
+    retire_at_exit(retire_at_exit const&) = delete;
+    retire_at_exit& operator=(retire_at_exit const&) = delete;
+    ~retire_at_exit() { record.scope.retire(record); }
+
+    std::shared_ptr<record_type> const keep;
+    record_type& record;
+  };
+
+  [[nodiscard]] static bool is_aborted() noexcept { return false; }
+
+  /// By convention an operation tells of an error first.
+  template <typename First, typename... Rest>
+  [[nodiscard]] static bool is_aborted(First const& first, Rest const&...) {
+    if constexpr (std::same_as<First, std::exception_ptr>)
+      return first && is_cancellation()(first);
+    else if constexpr (std::same_as<First, error_code> || std::same_as<First, std::error_code>)
+      return is_cancellation()(error_code(first));
+    else
+      return false;
+  }
+
+  std::shared_ptr<record_type> record_;  // empty when moved from or called
+  Handler handler_;
+  RunsOn executor_;
+};
+
+/// Starts a tracked operation with the handler made ready.
+template <typename Executor, typename Initiation>
+class tracked_initiation {
+ public:
+  using executor_type = asio::associated_executor_t<Initiation, Executor>;
+
+  tracked_initiation(tracked_claim<Executor> claim, Initiation initiation)
+      : claim_(std::move(claim)), initiation_(std::move(initiation)) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept {
+    return asio::get_associated_executor(initiation_, claim_.get()->scope.get_executor());
+  }
+
+  template <typename Handler, typename... Args>
+  void operator()(Handler&& handler, Args&&... args) {
+    using handler_type = std::decay_t<Handler>;
+    using runs_on = operation_executor<handler_type, executor_type>;
+    auto const ex = runs_on::of(handler, get_executor());
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    auto record = claim_.take();
+    auto const operation = record;
+    operation->runs_on(ex);
+    handover call(operation.get());
+    try {
+      if (slot.is_connected()) slot.template emplace<forward_to_operation>(operation);
+      std::move(initiation_)(tracked_handler<Executor, handler_type, typename runs_on::type>(
+                                 std::move(record), std::forward<Handler>(handler), ex),
+                             std::forward<Args>(args)...);
+    } catch (...) {
+      if (record || call.returned()) operation->forget();
+      throw;
+    }
+    if (call.returned()) return operation->scope.lose(*operation);
+    operation->scope.adopted_has_started(operation);
+  }
+
+ private:
+  /// What the slot does that the token has brought: this operation is cancelled.
+  class forward_to_operation {
+   public:
+    explicit forward_to_operation(std::weak_ptr<tracked_record<Executor>> operation) noexcept
+        : operation_(std::move(operation)) {}
+
+    void operator()(asio::cancellation_type type) const {
+      if (auto const operation = operation_.lock()) operation->scope.request_of(*operation, type);
+    }
+
+   private:
+    std::weak_ptr<tracked_record<Executor>> operation_;
+  };
+
+  tracked_claim<Executor> claim_;
+  Initiation initiation_;
+};
+
+/// What `cancel_scope::track` gives: a completion token around a completion token.
+template <typename Executor, typename Token>
+class tracked_token {
+ public:
+  template <typename T>
+  tracked_token(std::shared_ptr<scope_state<Executor>> const& scope, T&& token)
+      : claim_(scope), token_(std::forward<T>(token)) {}
+
+  [[nodiscard]] tracked_claim<Executor> take_claim() {
+    if (!claim_.get())
+      throw std::logic_error("asio_cancel_scope: what track() gives is good for one operation");
+    return std::move(claim_);
+  }
+  [[nodiscard]] Token& inner() noexcept { return token_; }
+
+ private:
+  tracked_claim<Executor> claim_;
+  Token token_;
+};
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
+
+/// The inner token decides what the initiating function returns, and when the operation starts.
+template <typename Executor, typename Token, typename... Signatures>
+class asio_cancel_scope::detail::asio::async_result<
+    asio_cancel_scope::detail::tracked_token<Executor, Token>, Signatures...> {
+ public:
+  template <typename Initiation, typename Tracked, typename... Args>
+  static auto initiate(Initiation&& initiation, Tracked&& token, Args&&... args) {
+    namespace backend = asio_cancel_scope::detail::asio;
+    using initiation_type =
+        asio_cancel_scope::detail::tracked_initiation<Executor, std::decay_t<Initiation>>;
+    return backend::async_initiate<Token, Signatures...>(
+        initiation_type(token.take_claim(), std::forward<Initiation>(initiation)), token.inner(),
+        std::forward<Args>(args)...);
+  }
+};

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/group.hpp>
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+namespace detail {
+
+template <typename Executor, typename... Cs>
+struct gather_list : group_kind<fixed_group<wants::all, Executor, Cs...>> {
+  using state_type = fixed_group<wants::all, Executor, Cs...>;
+  static constexpr bool is_void = (std::is_void_v<member_value_t<Cs>> && ...);
+  using result_type =
+      std::conditional_t<is_void, void, std::tuple<regular_t<member_value_t<Cs>>...>>;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(state_type& state, group_owner<state_type> const&) {
+    if constexpr (!is_void) return values(state, std::index_sequence_for<Cs...>());
+  }
+
+ private:
+  template <std::size_t... Indices>
+  static result_type values(state_type& state, std::index_sequence<Indices...>) {
+    return result_type(*state.template member<Indices>().take_value()...);
+  }
+};
+
+template <typename Executor, typename C>
+struct gather_range : group_kind<ranged_group<wants::all, Executor, C>> {
+  using state_type = ranged_group<wants::all, Executor, C>;
+  using value_type = member_value_t<C>;
+  static constexpr bool is_void = std::is_void_v<value_type>;
+  using result_type = std::conditional_t<is_void, void, std::vector<regular_t<value_type>>>;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(state_type& state, group_owner<state_type> const&) {
+    if constexpr (!is_void) {
+      result_type values;
+      values.reserve(state.members().size());
+      for (auto& member : state.members()) values.push_back(*member->take_value());
+      return values;
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Runs all of @p xs at once and gives their values, in the order in which they are written.
+///
+/// They start at once, one after the other, as children of a scope that has no body. When one fails
+/// the others are cancelled, and when they have ended its error is thrown, the very object. That
+/// also goes for one that fails while it is being cancelled; of several errors the first in time is
+/// thrown. As `asyncio.gather` in a TaskGroup; to be used instead of `a && b` of Asio's
+/// awaitable_operators, which throws `multiple_exceptions` in place of the error (asio issue 1715).
+///
+/// @param x, xs  Awaitables, and callables without parameters that return one. All of one executor
+///   type.
+///
+/// @return An awaitable of a `std::tuple` of the values, with `std::monostate` where there is none;
+///   of void if there is none at all.
+///
+/// @par Per-Operation Cancellation
+/// @li `terminal`, `partial`, `total`: forwarded to all; when they have ended `operation_aborted`
+///   is thrown, unless that has cut nothing short.
+///
+/// @par Example
+/// @snippet examples/18_race_and_gather.cpp gather
+template <typename X, typename... Xs>
+  requires(!detail::member_range<X> || sizeof...(Xs) != 0)
+auto gather(X&& x, Xs&&... xs) {
+  static_assert(detail::safe_in_co_await<X> && (detail::safe_in_co_await<Xs> && ...),
+                ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  using executor_type = detail::member_executor_t<detail::member_t<X>>;
+  using kind = detail::gather_list<executor_type, detail::member_t<X>, detail::member_t<Xs>...>;
+  return detail::run_group<kind>(
+      typename kind::body_type(std::forward<X>(x), std::forward<Xs>(xs)...));
+}
+
+/// Runs all elements of @p range at once and gives their values, in order.
+///
+/// @param range  Of awaitables, to be moved in, or of callables. An empty one gives no values.
+///
+/// @return An awaitable of a `std::vector` of the values, or of void.
+template <detail::member_range Range>
+auto gather(Range&& range) {
+  auto members = detail::members_of(std::forward<Range>(range));
+  using member_type = typename decltype(members)::value_type;
+  using kind = detail::gather_range<detail::member_executor_t<member_type>, member_type>;
+  return detail::run_group<kind>(std::move(members));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

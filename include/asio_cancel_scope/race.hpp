@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/group.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/race_result.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <variant>
+
+namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
+
+namespace detail {
+
+template <typename Executor, typename... Cs>
+struct race_list : group_kind<fixed_group<wants::first, Executor, Cs...>> {
+  using state_type = fixed_group<wants::first, Executor, Cs...>;
+  using result_type = std::variant<regular_t<member_value_t<Cs>>...>;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(state_type& state, group_owner<state_type> const&) {
+    return value_of_winner(state, std::index_sequence_for<Cs...>());
+  }
+
+ private:
+  template <std::size_t... Indices>
+  static result_type value_of_winner(state_type& state, std::index_sequence<Indices...>) {
+    std::optional<result_type> value;
+    (take_from<Indices>(state, value), ...);
+    return *std::move(value);
+  }
+
+  template <std::size_t Index>
+  static void take_from(state_type& state, std::optional<result_type>& value) {
+    if (state.winner() == Index)
+      value.emplace(std::in_place_index<Index>, *state.template member<Index>().take_value());
+  }
+};
+
+template <typename Executor, typename C>
+struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
+  using state_type = ranged_group<wants::first, Executor, C>;
+  using result_type = race_result<member_value_t<C>>;
+  using awaitable_type = asio::awaitable<result_type, Executor>;
+
+  static result_type leave(state_type& state, group_owner<state_type> const&) {
+    auto const winner = state.winner();
+    if (winner == state_type::nobody) return {};
+    return access::make<result_type>(winner, *state.members()[winner]->take_value());
+  }
+};
+
+}  // namespace detail
+
+/// Runs all of @p xs at once and gives the value of the first that returns: the others are
+/// cancelled, and have ended when this completes.
+///
+/// They start at once, one after the other, as children of a scope that has no body; once one has
+/// returned no further one starts. A loser that returns all the same changes nothing. One that
+/// fails ends the race: the others are cancelled, and its error is thrown, the very object, also if
+/// it fails while it is being cancelled; of several errors the first in time is thrown. What may
+/// fail without ending the race catches its error itself. To be used instead of `a || b` of Asio's
+/// awaitable_operators, which goes on waiting when one fails, and throws the error away when the
+/// other succeeds (asio issues 1094, 1123, 1594).
+///
+/// @param x, xs  Awaitables, and callables without parameters that return one. All of one executor
+///   type.
+///
+/// @return An awaitable of a `std::variant` of the values, with `std::monostate` for void; its
+///   `index()` tells who was first.
+///
+/// @par Per-Operation Cancellation
+/// @li `terminal`, `partial`, `total`: forwarded to all; when they have ended `operation_aborted`
+///   is thrown, unless nothing has been cut short. That goes for a race that has been won too, as
+///   long as losers are left.
+///
+/// @par Example
+/// @snippet examples/18_race_and_gather.cpp race
+template <typename X, typename... Xs>
+  requires(!detail::member_range<X> || sizeof...(Xs) != 0)
+auto race(X&& x, Xs&&... xs) {
+  static_assert(detail::safe_in_co_await<X> && (detail::safe_in_co_await<Xs> && ...),
+                ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  using executor_type = detail::member_executor_t<detail::member_t<X>>;
+  using kind = detail::race_list<executor_type, detail::member_t<X>, detail::member_t<Xs>...>;
+  return detail::run_group<kind>(
+      typename kind::body_type(std::forward<X>(x), std::forward<Xs>(xs)...));
+}
+
+/// Runs all elements of @p range at once and gives the value of the first that returns.
+///
+/// @param range  Of awaitables, to be moved in, or of callables. An empty one has no winner.
+///
+/// @return An awaitable of `race_result<T>`.
+template <detail::member_range Range>
+auto race(Range&& range) {
+  auto members = detail::members_of(std::forward<Range>(range));
+  using member_type = typename decltype(members)::value_type;
+  using kind = detail::race_range<detail::member_executor_t<member_type>, member_type>;
+  return detail::run_group<kind>(std::move(members));
+}
+
+}  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND
