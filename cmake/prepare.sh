@@ -16,6 +16,7 @@ missing_things=()
 need() {
   local package=$1 what=$2
   shift 2
+  [[ " ${missing_packages[*]} " != *" $package "* ]] || return 0
   if ! "$@" >/dev/null 2>&1; then
     missing_packages+=("$package")
     missing_things+=("$what")
@@ -23,6 +24,7 @@ need() {
 }
 
 has_command() { command -v "$1"; }
+has_file() { [ -e "$1" ]; }
 has_either_command() { has_command "$1" || has_command "$2"; }
 
 at_least() { # at_least COMMAND VERSION
@@ -84,12 +86,13 @@ configure_and_build() {
   local preset=$1 log
   shift
   log=$(mktemp)
-  say "$preset: configuring build/$preset"
+  local folder=build/$preset${ASIO_CANCEL_SCOPE_BUILD_SUFFIX:-}
+  say "$preset: configuring $folder"
   cmake --preset "$preset" ${ASIO_INCLUDE_DIR:+"-DASIO_INCLUDE_DIR=$ASIO_INCLUDE_DIR"} \
     </dev/null >"$log" 2>&1 || {
     cat "$log" >&2
     rm -f "$log"
-    die "$preset: cmake could not configure build/$preset (a stale one may be deleted)"
+    die "$preset: cmake could not configure $folder (a stale one may be deleted)"
   }
   rm -f "$log"
   say "$preset: building with $(jobs) jobs"

@@ -105,7 +105,7 @@ TEST_CASE("rule 19: shields and cleanups under a cancelled host destroyed at eve
              tracked const local;
              auto const work = [this, t = tracked()](auto& scope) -> awaitable<void> {
                scope.spawn(waits(never));
-               co_await shielded([this] { return hops(4); });
+               co_await shielded([] { return hops(4); });
                co_await waits(never);
              };
              auto const cleanup = [this, t = tracked()]() -> awaitable<void> {

@@ -5,10 +5,12 @@
 #include "support/asio.hpp"
 
 #include <cstdio>
+#include <cstring>
 
 // The other unit has the same text in it: linking fails when a definition is not inline, and the
 // sums differ when the two units do not agree on one.
 int sum_of_other_unit();
+char const* backend_of_other_unit();
 
 namespace {
 
@@ -32,9 +34,16 @@ int sum_of_this_unit() {
 
 }  // namespace
 
-int main() {
+#define ACS_TEXT_OF(name) #name
+#define ACS_TEXT(macro) ACS_TEXT_OF(macro)
+
+// odr same|different: whether both units are to have the same Asio.
+int main(int count, char** arguments) {
   int const here = sum_of_this_unit();
   int const there = sum_of_other_unit();
-  std::printf("%d %d\n", here, there);
-  return here == 6 && there == 6 ? 0 : 1;
+  char const* const backend = ACS_TEXT(ASIO_CANCEL_SCOPE_BACKEND);
+  std::printf("%s %d, %s %d\n", backend, here, backend_of_other_unit(), there);
+  bool const same = std::strcmp(backend, backend_of_other_unit()) == 0;
+  bool const as_wanted = count == 2 && same == (std::strcmp(arguments[1], "same") == 0);
+  return here == 6 && there == 6 && as_wanted ? 0 : 1;
 }

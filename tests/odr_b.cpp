@@ -5,6 +5,14 @@
 #include "support/asio.hpp"
 
 int sum_of_other_unit();
+char const* backend_of_other_unit();
+
+#define ACS_TEXT_OF(name) #name
+#define ACS_TEXT(macro) ACS_TEXT_OF(macro)
+
+char const* backend_of_other_unit() {
+  return ACS_TEXT(ASIO_CANCEL_SCOPE_BACKEND);
+}
 
 int sum_of_other_unit() {
   asio::io_context ctx;

@@ -68,13 +68,19 @@ class cancel_scope {
       "child gets a strand of its own");
 
  public:
+  /// The type of the executor.
   using executor_type = Executor;
+  /// The clock of the deadlines.
   using clock_type = std::chrono::steady_clock;
+  /// A duration of that clock.
   using duration = clock_type::duration;
+  /// A point in time of that clock.
   using time_point = clock_type::time_point;
 
+  /// The scope of another executor type, as Asio's tokens look for it.
   template <typename E>
   struct rebind_executor {
+    /// The scope with the executor type `E`.
     using other = cancel_scope<E>;
   };
 
@@ -136,6 +142,7 @@ class cancel_scope {
   /// Starts a child whose outcome, error included, goes to a completion token: it never fails the
   /// scope, which cancels it and waits for it all the same, until the token's handler has returned.
   ///
+  /// @param c  As for `spawn(c)`.
   /// @param token  Completion token.
   ///
   /// @par Completion Signature
@@ -185,6 +192,8 @@ class cancel_scope {
 
   /// Starts a child as soon as the scope has room for it, in the order of the calls.
   ///
+  /// @param c  As for `spawn(c)`. As this is meant to be awaited, GCC up to 12 is refused a
+  ///   temporary that is not trivially destructible, as by `with_cancel_scope`.
   /// @param token  Completion token; default: that of the executor where it names one, else
   ///   `use_awaitable_t<Executor>`.
   ///
@@ -192,6 +201,10 @@ class cancel_scope {
   /// @code void(std::exception_ptr, child<T, Executor>) @endcode
   /// The handle of a child that has been spawned, or null and no handle. When the scope is
   /// cancelled the child never starts, and its handle tells so.
+  ///
+  /// @par Object Lifetimes
+  /// The context that the child is to run on must not die while it waits for room. A child that
+  /// waits here for room in its own scope takes up room itself.
   ///
   /// @par Executor
   /// The handler runs on its associated executor, by default that of the child; never from inside
@@ -205,16 +218,16 @@ class cancel_scope {
   /// @li `std::logic_error` if the scope is closed.
   template <typename C, typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<C>)
-  auto async_spawn(C c, CompletionToken&& token = CompletionToken()) {
-    return spawn_when_room({}, std::nullopt, std::move(c), token);
+  auto async_spawn(C&& c, CompletionToken&& token = CompletionToken()) {
+    return spawn_when_room({}, std::nullopt, std::forward<C>(c), token);
   }
 
   /// Starts a child that runs on @p where as soon as the scope has room for it.
   template <detail::placement Where, typename C,
             typename CompletionToken = detail::default_token_t<Executor>>
-  auto async_spawn(Where&& where, C c, CompletionToken&& token = CompletionToken()) {
+  auto async_spawn(Where&& where, C&& c, CompletionToken&& token = CompletionToken()) {
     return spawn_when_room(detail::settings_of(where), detail::executor_of<Executor>(where),
-                           std::move(c), token);
+                           std::forward<C>(c), token);
   }
 
   /// Starts a child and waits until it says that it is ready; then it goes on in the scope.
@@ -224,6 +237,8 @@ class cancel_scope {
   ///
   /// @tparam V  What the child is ready with.
   /// @param f  A callable that takes a `ready_signal<V>` and returns an awaitable.
+  /// @param token  Completion token; default: that of the executor where it names one, else
+  ///   `use_awaitable_t<Executor>`.
   ///
   /// @par Completion Signature
   /// @code void(std::exception_ptr, V) @endcode
@@ -244,16 +259,16 @@ class cancel_scope {
   template <typename V = void, typename F,
             typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<F>)
-  auto async_start(F f, CompletionToken&& token = CompletionToken()) {
-    return start_with<V>({}, std::nullopt, std::move(f), token);
+  auto async_start(F&& f, CompletionToken&& token = CompletionToken()) {
+    return start_with<V>({}, std::nullopt, std::forward<F>(f), token);
   }
 
   /// Starts a child that runs on @p where, and waits until it says that it is ready.
   template <typename V = void, detail::placement Where, typename F,
             typename CompletionToken = detail::default_token_t<Executor>>
-  auto async_start(Where&& where, F f, CompletionToken&& token = CompletionToken()) {
+  auto async_start(Where&& where, F&& f, CompletionToken&& token = CompletionToken()) {
     return start_with<V>(detail::settings_of(where), detail::executor_of<Executor>(where),
-                         std::move(f), token);
+                         std::forward<F>(f), token);
   }
 
   /// Makes any asynchronous operation a child:
@@ -438,25 +453,28 @@ class cancel_scope {
   }
 
   template <typename C, typename CompletionToken>
-  auto spawn_when_room(detail::child_settings settings, std::optional<Executor> where, C c,
+  auto spawn_when_room(detail::child_settings settings, std::optional<Executor> where, C&& c,
                        CompletionToken& token) {
-    using handle = child<detail::child_value_t<C>, Executor>;
+    static_assert(detail::safe_in_co_await<C>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+    using handle = child<detail::child_value_t<std::decay_t<C>>, Executor>;
     return asio::async_initiate<CompletionToken, void(std::exception_ptr, handle)>(
         detail::initiate_spawn_when_room<Executor, handle>(state_, state_->place(std::move(where)),
                                                            std::move(settings)),
-        token, std::move(c));
+        token, std::decay_t<C>(std::forward<C>(c)));
   }
 
   template <typename V, typename F, typename CompletionToken>
-  auto start_with(detail::child_settings settings, std::optional<Executor> where, F f,
+  auto start_with(detail::child_settings settings, std::optional<Executor> where, F&& f,
                   CompletionToken& token) {
-    static_assert(detail::awaitable<typename detail::awaitable_of<F, ready_signal<V>>::type>,
+    static_assert(detail::safe_in_co_await<F>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+    using callable = std::decay_t<F>;
+    static_assert(detail::awaitable<typename detail::awaitable_of<callable, ready_signal<V>>::type>,
                   "asio_cancel_scope: async_start takes a callable that takes a ready_signal and "
                   "returns an awaitable");
     return asio::async_initiate<CompletionToken, typename detail::completion_signature<V>::type>(
         detail::initiate_start<Executor, ready_signal<V>, V>(
             state_, state_->place(std::move(where)), std::move(settings)),
-        token, std::move(f));
+        token, callable(std::forward<F>(f)));
   }
 
   template <typename C, typename CompletionToken>

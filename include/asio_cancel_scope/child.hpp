@@ -30,23 +30,30 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 template <typename T, typename Executor = asio::any_io_executor>
 class child {
  public:
+  /// What the child returns.
   using value_type = T;
+  /// The type of the executor.
   using executor_type = Executor;
 
+  /// The handle of another executor type, as Asio's tokens look for it.
   template <typename E>
   struct rebind_executor {
+    /// The handle of a child in a scope of the executor type `E`.
     using other = child<T, E>;
   };
 
+  /// Takes the handle over.
   child(child&&) noexcept = default;
+  /// Drops the handle and takes another over.
   child& operator=(child&&) noexcept = default;
+  /// Drops the handle; the child goes on.
   ~child() = default;
 
   /// The executor that the child runs on.
   [[nodiscard]] executor_type get_executor() const noexcept { return record_->get_executor(); }
 
   /// The name given with `child_options::name`.
-  [[nodiscard]] std::string const& name() const noexcept { return record_->name(); }
+  [[nodiscard]] std::string const& name() const noexcept { return record_->name; }
 
   /// Whether the child has ended, and its frame, its callable and the captures are destroyed. Once
   /// true it stays so, and what the child did happens before.

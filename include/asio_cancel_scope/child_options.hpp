@@ -12,6 +12,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// Options of a child, set by chaining: `child_options().on(strand).name("heartbeat")`.
 class child_options {
  public:
+  /// The defaults.
   child_options() noexcept {}
 
   /// The executor that the child runs on. It must serialise the child's handlers: one thread, or a
@@ -49,6 +50,8 @@ class child_options {
     return *this;
   }
 
+  /// @{
+  /// The same on a temporary, so that options can be written where they are passed.
   child_options&& graceful() && noexcept { return std::move(graceful()); }
   child_options&& service() && noexcept { return std::move(service()); }
   child_options&& on(asio::any_io_executor ex) && noexcept { return std::move(on(std::move(ex))); }
@@ -57,6 +60,7 @@ class child_options {
     return std::move(on(context));
   }
   child_options&& name(std::string n) && { return std::move(name(std::move(n))); }
+  /// @}
 
  private:
   friend detail::access;

@@ -37,11 +37,15 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 template <typename T, typename Executor = asio::any_io_executor>
 class child_queue {
  public:
+  /// What is added and given back.
   using value_type = child<T, Executor>;
+  /// The type of the executor.
   using executor_type = Executor;
 
+  /// The queue of another executor type, as Asio's tokens look for it.
   template <typename E>
   struct rebind_executor {
+    /// The queue of children in a scope of the executor type `E`.
     using other = child_queue<T, E>;
   };
 

@@ -59,13 +59,13 @@ struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
 /// Runs all of @p xs at once and gives the value of the first that returns: the others are
 /// cancelled, and have ended when this completes.
 ///
-/// They start at once, one after the other, as children of a scope that has no body; once one has
-/// returned no further one starts. A loser that returns all the same changes nothing. One that
-/// fails ends the race: the others are cancelled, and its error is thrown, the very object, also if
-/// it fails while it is being cancelled; of several errors the first in time is thrown. What may
-/// fail without ending the race catches its error itself. To be used instead of `a || b` of Asio's
-/// awaitable_operators, which goes on waiting when one fails, and throws the error away when the
-/// other succeeds (asio issues 1094, 1123, 1594).
+/// They start at once, one after the other, as children of a scope that has no body. A loser that
+/// returns all the same changes nothing. One that fails ends the race: the others are cancelled,
+/// and its error is thrown, the very object, also if it fails while it is being cancelled; of
+/// several errors the first in time is thrown. What may fail without ending the race catches its
+/// error itself. To be used instead of `a || b` of Asio's awaitable_operators, which goes on
+/// waiting when one fails, and throws the error away when the other succeeds (asio issues 1094,
+/// 1123, 1594).
 ///
 /// @param x, xs  Awaitables, and callables without parameters that return one. All of one executor
 ///   type.

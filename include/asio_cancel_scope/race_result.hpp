@@ -18,21 +18,26 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 template <typename T>
 class race_result {
  public:
+  /// What the elements return.
   using value_type = T;
+  /// `T&`, or void.
   using reference = std::add_lvalue_reference_t<T>;
 
   /// A result without a winner.
   race_result() = default;
 
+  /// @{
   /// Whether there was somebody to win.
   [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+  /// @}
 
   /// The winner's place in the range.
   ///
   /// @throws std::logic_error if there is none.
   [[nodiscard]] std::size_t index() const { return expect_winner(), index_; }
 
+  /// @{
   /// The winner's value. Not for void.
   ///
   /// @throws std::logic_error if there is none.
@@ -40,12 +45,15 @@ class race_result {
   [[nodiscard]] std::add_rvalue_reference_t<T> value() && {
     return expect_winner(), *std::move(value_);
   }
+  /// @}
 
+  /// @{
   /// The winner's value. Not for void.
   ///
   /// @pre `has_value()`
   [[nodiscard]] reference operator*() noexcept { return *value_; }
   [[nodiscard]] std::add_pointer_t<T> operator->() noexcept { return &*value_; }
+  /// @}
 
  private:
   friend detail::access;

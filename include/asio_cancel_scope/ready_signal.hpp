@@ -30,9 +30,13 @@ class ready_signal {
   std::weak_ptr<detail::readiness<V>> start_;
 };
 
+/// For a child that is ready with nothing.
 template <>
 class ready_signal<void> {
  public:
+  /// Says so.
+  ///
+  /// @throws std::logic_error if the child has said so before, or has ended.
   void operator()() const { detail::say_ready(start_.lock(), detail::nothing_said()); }
 
  private:

@@ -21,6 +21,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// written inside a `co_await` expression.
 class scope_options {
  public:
+  /// The defaults.
   scope_options() noexcept {}
 
   /// What an error of a child does to its siblings. Default: `on_child_error::cancel_scope`.
@@ -74,6 +75,8 @@ class scope_options {
     return *this;
   }
 
+  /// @{
+  /// The same on a temporary, so that options can be written where they are passed.
   scope_options&& policy(on_child_error p) && noexcept { return std::move(policy(p)); }
   scope_options&& on_suppressed(std::function<void(std::exception_ptr)> observer) && {
     return std::move(on_suppressed(std::move(observer)));
@@ -87,6 +90,7 @@ class scope_options {
   scope_options&& deadline_after(std::chrono::duration<Rep, Period> d) && {
     return std::move(deadline_after(d));
   }
+  /// @}
 
  private:
   friend detail::access;

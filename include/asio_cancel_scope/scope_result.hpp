@@ -18,6 +18,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 template <typename T>
 class scope_result {
  public:
+  /// What the body returns.
   using value_type = T;
 
   /// A result that tells nothing, as Asio makes one where a coroutine ends with an exception.
@@ -36,13 +37,16 @@ class scope_result {
   /// Whether the body ran to its end.
   [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
 
+  /// @{
   /// What the body returned.
   ///
   /// @throws system_error with `asio::error::operation_aborted` if the body was cut short.
   [[nodiscard]] T& value() & { return checked(), *value_; }
   [[nodiscard]] T const& value() const& { return checked(), *value_; }
   [[nodiscard]] T&& value() && { return checked(), *std::move(value_); }
+  /// @}
 
+  /// @{
   /// What the body returned.
   ///
   /// @pre `has_value()`
@@ -51,6 +55,7 @@ class scope_result {
   [[nodiscard]] T&& operator*() && noexcept { return *std::move(value_); }
   [[nodiscard]] T* operator->() noexcept { return &*value_; }
   [[nodiscard]] T const* operator->() const noexcept { return &*value_; }
+  /// @}
 
  private:
   friend detail::access;
@@ -76,13 +81,23 @@ class scope_result {
 template <>
 class scope_result<void> {
  public:
+  /// What the body returns.
   using value_type = void;
 
+  /// A result that tells nothing, as Asio makes one where a coroutine ends with an exception.
   scope_result() noexcept : scope_result(false, cancel_cause::none, {}, false) {}
 
+  /// Whether a cancellation of the scope cut something short, the body or a child.
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
+
+  /// Why the scope was cancelled; `cancel_cause::none` if it was not.
   [[nodiscard]] cancel_cause cause() const noexcept { return cause_; }
+
+  /// Of the children that a `shutdown` of the scope found running: how many ended by themselves and
+  /// how many were forced.
   [[nodiscard]] shutdown_report const& shutdown_counts() const noexcept { return shutdown_; }
+
+  /// Whether the body ran to its end.
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
@@ -24,6 +25,7 @@ class end_admission {
       : child_(std::move(child)) {}
 
   void operator()(asio::cancellation_type type) const {
+    if (strongest(type) == asio::cancellation_type::none) return;
     auto const child = child_.lock();
     if (child && !child->scope.end_wait_for_room(*child)) Then()(*child, type);
   }

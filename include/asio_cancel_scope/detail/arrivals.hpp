@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
@@ -60,15 +61,11 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
   void wait(next_waiter& next) {
     {
       std::lock_guard const lock(mutex_);
-      if (is_waited_for_) {
-        next.failure = std::make_exception_ptr(
-            std::logic_error("asio_cancel_scope: one async_next of a child_queue at a time"));
-      } else {
-        is_waited_for_ = true;
-        if (arrived_.empty() && expected_ != 0) {
-          next_ = &next;
-          return;
-        }
+      if (next_) {
+        next.failure = one_at_a_time();
+      } else if (arrived_.empty() && expected_ != 0) {
+        next_ = &next;
+        return;
       }
     }
     next.complete(this->shared_from_this());
@@ -86,24 +83,31 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
       std::lock_guard const lock(mutex_);
       if (!next_ || next_->id != id) return;
       ended = std::exchange(next_, nullptr);
-      is_waited_for_ = false;
       ended->failure = aborted();
     }
     ended->complete(this->shared_from_this());
   }
 
-  /// The first that has arrived. What has been waited for is being delivered.
-  [[nodiscard]] std::shared_ptr<child_type> take() noexcept {
+  /// The first that has arrived; null if nobody is expected.
+  [[nodiscard]] std::shared_ptr<child_type> take() {
     std::unique_ptr<arrival> first;
     std::lock_guard const lock(mutex_);
-    is_waited_for_ = false;
     first.reset(arrived_.pop_front());
-    if (!first) return nullptr;
-    --expected_;
-    return std::static_pointer_cast<child_type>(std::move(first->child));
+    if (first) {
+      --expected_;
+      return std::static_pointer_cast<child_type>(std::move(first->child));
+    }
+    // Somebody else was quicker to take what this wait had been completed for.
+    if (expected_ != 0) std::rethrow_exception(one_at_a_time());
+    return nullptr;
   }
 
  private:
+  [[nodiscard]] static std::exception_ptr one_at_a_time() {
+    return std::make_exception_ptr(
+        std::logic_error("asio_cancel_scope: one async_next of a child_queue at a time"));
+  }
+
   class arrival final : public waiter<record<Executor>> {
    public:
     explicit arrival(std::shared_ptr<arrivals> at) noexcept : at_(std::move(at)) {}
@@ -135,7 +139,6 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
   std::size_t expected_ = 0;      // not taken yet, arrived or not
   list<arrival> arrived_;         // done and not taken; owned
   next_waiter* next_ = nullptr;   // the consumer, while nobody has arrived
-  bool is_waited_for_ = false;    // by a consumer whose completion has not been delivered yet
   std::uint64_t waits_made_ = 0;  // gives each wait its id
 };
 
@@ -178,8 +181,12 @@ class initiate_next {
     static void deliver(std::shared_ptr<arrivals<Executor, T>> from, std::exception_ptr failure,
                         Handler& handler) {
       std::optional<Child> next;
-      if (!failure)
-        if (auto child = from->take()) next.emplace(access::make<Child>(std::move(child)));
+      try {
+        if (auto child = failure ? nullptr : from->take())
+          next.emplace(access::make<Child>(std::move(child)));
+      } catch (...) {
+        failure = std::current_exception();
+      }
       from.reset();
       std::move(handler)(failure, std::move(next));
     }
@@ -190,7 +197,8 @@ class initiate_next {
     end_the_wait(std::weak_ptr<arrivals<Executor, T>> from, std::uint64_t id) noexcept
         : from_(std::move(from)), id_(id) {}
 
-    void operator()(asio::cancellation_type) const {
+    void operator()(asio::cancellation_type type) const {
+      if (strongest(type) == asio::cancellation_type::none) return;
       if (auto const from = from_.lock()) from->end_wait(id_);
     }
 

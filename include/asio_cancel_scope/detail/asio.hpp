@@ -6,6 +6,17 @@
 //
 //   ASIO_CANCEL_SCOPE_USE_BOOST_ASIO   take Boost.Asio; default: standalone Asio
 
+#include <version>
+
+// Said first, for without it Asio's own headers do not compile.
+#if !defined(__cpp_rtti) && !defined(_CPPRTTI)
+#  error "asio_cancel_scope needs run-time type information: do not compile with -fno-rtti"
+#endif
+#if !defined(__cpp_lib_jthread)
+#  error \
+      "asio_cancel_scope needs std::stop_token: compile as C++20 (and with libc++ before 20 with -fexperimental-library)"
+#endif
+
 #if defined(ASIO_CANCEL_SCOPE_USE_BOOST_ASIO)
 #  include <boost/asio/any_io_executor.hpp>
 #  include <boost/asio/associated_allocator.hpp>

@@ -93,8 +93,9 @@ class block_state : public scope_state<Executor> {
 
   struct resume {
     template <typename Handler>
-    static void deliver(std::shared_ptr<scope_state<Executor>> const&, std::exception_ptr const&,
+    static void deliver(std::shared_ptr<scope_state<Executor>> scope, std::exception_ptr const&,
                         Handler& handler) {
+      scope.reset();
       std::move(handler)();
     }
   };

@@ -19,6 +19,7 @@ template <typename E>
 [[nodiscard]] E const* peek(std::exception_ptr const& e) noexcept {
   static_assert(sizeof(e) == sizeof(void*), "libstdc++ holds the thrown object's address");
   void* object = nullptr;
+  // NOLINTNEXTLINE(bugprone-*): it is a pointer, whatever else its type says.
   std::memcpy(&object, &e, sizeof(object));
   return typeid(E).__do_catch(e.__cxa_exception_type(), &object, 1) ? static_cast<E*>(object)
                                                                     : nullptr;

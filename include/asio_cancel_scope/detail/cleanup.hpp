@@ -109,7 +109,7 @@ typename Types::awaitable_type run_with_cleanup(
     failure = std::current_exception();
     failed = true;
   }
-  work.reset();
+  work = std::nullopt;
   asio::cancellation_state const after_work = co_await asio::this_coro::cancellation_state;
   bool const cancelled = after_work.cancelled() != asio::cancellation_type::none;
   if (failed && cancelled && is_cancellation()(failure)) failed = false;
@@ -118,7 +118,7 @@ typename Types::awaitable_type run_with_cleanup(
   try {
     std::optional<cleanup_body<typename Types::cleanup_type>> body(std::in_place,
                                                                    *std::move(cleanup), failure);
-    cleanup.reset();
+    cleanup = std::nullopt;
     co_await run_block<typename Types::cleanup_kind>(std::move(cleanup_settings), std::move(body));
   } catch (...) {
     cleanup_failure = std::current_exception();

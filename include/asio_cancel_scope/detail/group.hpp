@@ -7,6 +7,7 @@
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/run_block.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/serial_executor.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 
 #include <atomic>
@@ -33,17 +34,24 @@ enum class wants : bool { all, first };
 
 template <typename Executor>
 class group_state : public block_state<Executor> {
+  static_assert(!parallel_executor<Executor>,
+                "asio_cancel_scope: the executor of a thread_pool, and system_executor, run the "
+                "handlers of a coroutine in parallel: use a strand, or any_io_executor");
+
  public:
   static constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
 
   group_state(Executor const& ex, scope_settings settings, wants what)
       : block_state<Executor>(ex, std::move(settings), scope_form::block), wants_(what) {}
 
-  /// A member has returned, on its executor, and its value is there.
-  void note_success(std::size_t index) noexcept {
+  /// A member has returned, on its executor, and its value is there. Answers whether that is of
+  /// any use.
+  [[nodiscard]] bool note_success(std::size_t index) noexcept {
+    if (wants_ == wants::all) return true;
     auto expected = nobody;
-    if (wants_ == wants::first && winner_.compare_exchange_strong(expected, index))
-      this->request_surely(scope_state<Executor>::cause::requested);
+    if (!winner_.compare_exchange_strong(expected, index)) return false;
+    this->request_surely(scope_state<Executor>::cause::requested);
+    return true;
   }
 
   /// The first that returned. Valid when the block has been left.
@@ -65,7 +73,7 @@ class member_record final : public runnable_record<Executor, C> {
         index_(index) {}
 
   [[nodiscard]] bool claims_outcome() noexcept override {
-    if (this->ending == base::end::returned) group_.note_success(index_);
+    if (this->ending == base::end::returned && !group_.note_success(index_)) drop_value();
     return false;
   }
 
@@ -78,6 +86,11 @@ class member_record final : public runnable_record<Executor, C> {
   }
 
  private:
+  /// Here and now, as a frame is: others may keep the group for a moment after it has been left.
+  void drop_value() noexcept {
+    if constexpr (!std::is_void_v<typename base::value_type>) this->value.reset();
+  }
+
   group_state<Executor>& group_;
   std::size_t const index_;
 };
@@ -111,7 +124,7 @@ class fixed_group final : public group_state<Executor> {
  private:
   template <std::size_t... Indices>
   void emplace(operands_type& operands, std::index_sequence<Indices...>) {
-    (std::get<Indices>(members_).emplace(*this, Indices, std::get<Indices>(std::move(operands))),
+    (std::get<Indices>(members_).emplace(*this, Indices, std::move(std::get<Indices>(operands))),
      ...);
   }
 
@@ -202,7 +215,15 @@ concept member_range = std::ranges::input_range<Range>;
 /// The elements of `range`: moved out of one that is given away.
 template <member_range Range>
 [[nodiscard]] auto members_of(Range&& range) {
+  static_assert(!std::is_aggregate_v<Range> || !temporaries_are_destroyed_twice ||
+                    std::is_trivially_destructible_v<Range>,
+                "asio_cancel_scope: GCC up to 12 destroys twice a temporary std::array inside a "
+                "co_await expression: use a std::vector");
   using element = std::ranges::range_value_t<Range>;
+  static_assert(!awaitable<element> ||
+                    !std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>> ||
+                    !(std::is_lvalue_reference_v<Range> || std::ranges::view<Range>),
+                "asio_cancel_scope: an awaitable is awaited once: move the range in");
   std::vector<member_t<element>> members;
   if constexpr (std::ranges::sized_range<Range>) members.reserve(std::ranges::size(range));
   for (auto at = std::ranges::begin(range); at != std::ranges::end(range); ++at) {

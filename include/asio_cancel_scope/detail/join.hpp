@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
@@ -87,7 +88,8 @@ struct deliver_child_outcome {
   template <typename Executor, typename Handler>
   static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
                       Handler& handler) {
-    if (child->error && !failure) child->scope.note_given(child->error);
+    // Only a child that is done has an outcome to look at: a wait that was cancelled has none.
+    if (!failure && child->error) child->scope.note_given(child->error);
     auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
     complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
   }
@@ -190,7 +192,8 @@ class initiate_child_join {
     end_the_wait(std::weak_ptr<record<Executor>> child, std::uint64_t id) noexcept
         : child_(std::move(child)), id_(id) {}
 
-    void operator()(asio::cancellation_type) const {
+    void operator()(asio::cancellation_type type) const {
+      if (strongest(type) == asio::cancellation_type::none) return;
       if (auto const child = child_.lock()) child->scope.end_join(child, id_);
     }
 

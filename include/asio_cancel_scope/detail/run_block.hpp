@@ -89,7 +89,7 @@ typename Kind::awaitable_type run_block(scope_settings settings,
   auto const state = std::make_shared<state_type>(ex, std::move(settings));
   scope_type scope = access::make<scope_type>(state);
   state->prepare(scope, *std::move(body));
-  body.reset();
+  body = std::nullopt;
   if constexpr (is_forwarded) state->request(before.cancelled(), state_type::cause::outer);
   state->start_deadline();
 

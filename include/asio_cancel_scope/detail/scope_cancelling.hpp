@@ -26,15 +26,17 @@ void scope_state<Executor>::request(asio::cancellation_type mask, cause why, tel
   auto const type = strongest(mask);
   if (type == asio::cancellation_type::none) return;
   std::optional<std::stop_source> stop;
+  list<record_type> waiting;
   {
     std::lock_guard const lock(mutex_);
     if (why == cause::outer) outer_requested_ = true;
     if (closed_) return;
     stop = note_request(type, why);
+    take_waiting(waiting);
     if (type == asio::cancellation_type::terminal) timer_.stop();
   }
   if (stop) stop->request_stop();
-  refuse_waiting();
+  refuse(std::move(waiting));
   tell(how);
 }
 
@@ -50,6 +52,7 @@ void scope_state<Executor>::request_surely(cause why) noexcept {
 template <typename Executor>
 void scope_state<Executor>::shutdown(duration grace) {
   std::optional<std::stop_source> stop;
+  list<record_type> waiting;
   {
     std::lock_guard const lock(mutex_);
     if (closed_) return;
@@ -62,26 +65,28 @@ void scope_state<Executor>::shutdown(duration grace) {
     stop =
         note_request(at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total,
                      cause::requested);
+    take_waiting(waiting);
     shutting_down_ = true;
     untell_all();
     grace_ends_ = at_once ? time_point::max() : end_of_grace;
   }
   if (stop) stop->request_stop();
-  refuse_waiting();
+  refuse(std::move(waiting));
   tell(telling::at_once);
 }
 
 template <typename Executor>
-void scope_state<Executor>::refuse_waiting() noexcept {
-  for (;;) {
-    std::shared_ptr<record_type> child;
-    {
-      std::lock_guard const lock(mutex_);
-      auto* const first = waiting_.pop_front();
-      if (!first) return;
-      child = first->self;
-      enroll(child);
-    }
+void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
+  while (auto* const child = waiting_.pop_front()) {
+    enroll(child->self);
+    taken.push_back(*child);
+  }
+}
+
+template <typename Executor>
+void scope_state<Executor>::refuse(list<record_type> waiting) noexcept {
+  while (auto* const first = waiting.pop_front()) {
+    auto const child = first->self;
     // On its executor, where its callable is to be destroyed.
     std::exception_ptr failure;
     if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
@@ -129,16 +134,31 @@ void scope_state<Executor>::fail(std::exception_ptr e) {
 
 template <typename Executor>
 void scope_state<Executor>::request_of(record_type& child, asio::cancellation_type mask) {
-  auto const type = strongest(mask);
   std::shared_ptr<record_type> live;
   {
     std::lock_guard const lock(mutex_);
-    live = child.self;
-    if (!live) return;
-    if (stronger(type, child.asked.load(std::memory_order_relaxed)))
-      child.asked.store(type, std::memory_order_release);
+    live = ask(child, mask);
   }
-  child.have_told(std::move(live), telling::at_once);
+  if (live) child.have_told(std::move(live), telling::at_once);
+}
+
+template <typename Executor>
+void scope_state<Executor>::request_of_unsettled(record_type& child, asio::cancellation_type mask) {
+  std::shared_ptr<record_type> live;
+  {
+    std::lock_guard const lock(mutex_);
+    if (unsettled(child)) live = ask(child, mask);
+  }
+  if (live) child.have_told(std::move(live), telling::at_once);
+}
+
+template <typename Executor>
+std::shared_ptr<record<Executor>> scope_state<Executor>::ask(
+    record_type& child, asio::cancellation_type mask) noexcept {
+  auto const type = strongest(mask);
+  if (child.self && stronger(type, child.asked.load(std::memory_order_relaxed)))
+    child.asked.store(type, std::memory_order_release);
+  return child.self;
 }
 
 template <typename Executor>

@@ -24,8 +24,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
   list<waiter<record_type>> child_joins;
   list<join_waiter> scope_joins;
   bool services_left = false;
-  std::shared_ptr<record_type> admitted;
-  auto next = step::none;
+  bool admits = false;
   {
     std::lock_guard const lock(mutex_);
     self = std::move(child.self);
@@ -39,7 +38,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
       if (!child.is_body()) --children_;
       if (!child.service) --lasting_;
       --live_;
-      next = take_in_waiting(admitted);
+      admits = give_room();
       if (!joins_.empty()) {
         if (live_ == 0) {
           close();
@@ -50,7 +49,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
       }
     }
   }
-  if (admitted) admit(next, admitted);
+  if (admits) admit_all();
   if (services_left) tell_or_give_up();
   while (auto* const join = child_joins.pop_front()) join->complete(self);
   if (scope_joins.empty()) return;
@@ -106,17 +105,19 @@ void scope_state<Executor>::join(std::shared_ptr<record_type> const& child,
 }
 
 template <typename Executor>
-void scope_state<Executor>::settle(record_type& child) {
+bool scope_state<Executor>::settle(record_type& child) {
   waiter<record_type>* join = nullptr;
   std::shared_ptr<record_type> self;
   {
     std::lock_guard const lock(mutex_);
-    join = child.joins.find_if([](auto const& candidate) { return candidate.id == 0; });
-    if (!join) return;
+    join = unsettled(child);
+    if (!join || child.asked.load(std::memory_order_relaxed) != asio::cancellation_type::none)
+      return false;
     join->unlink();
     self = child.self;
   }
   join->complete(std::move(self));
+  return true;
 }
 
 template <typename Executor>

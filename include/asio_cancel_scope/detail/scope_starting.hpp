@@ -80,22 +80,42 @@ template <typename Executor>
 typename scope_state<Executor>::step scope_state<Executor>::take_in(
     std::shared_ptr<record_type> const& child) noexcept {
   enroll(child);
+  return place_in(*child);
+}
+
+template <typename Executor>
+typename scope_state<Executor>::step scope_state<Executor>::place_in(record_type& child) noexcept {
   if (cancel_called()) return step::refuse;
-  if (child->elsewhere) {
-    elsewhere_.untold.push_back(*child);
-    return step::post_child;
-  }
-  here_.untold.push_back(*child);
-  queue_.push_back(*child);
+  group_of(child).untold.push_back(child);
+  if (child.elsewhere) return step::post_child;
+  queue_.push_back(child);
   return std::exchange(draining_, true) ? step::none : step::post_drain;
 }
 
 template <typename Executor>
-typename scope_state<Executor>::step scope_state<Executor>::take_in_waiting(
-    std::shared_ptr<record_type>& admitted) noexcept {
-  if (waiting_.empty() || !has_room()) return step::none;
-  admitted = waiting_.pop_front()->self;
-  return take_in(admitted);
+bool scope_state<Executor>::give_room() noexcept {
+  if (waiting_.empty() || !has_room()) return false;
+  auto& first = *waiting_.pop_front();
+  enroll(first.self);
+  admitted_.push_back(first);
+  return !std::exchange(admitting_, true);
+}
+
+template <typename Executor>
+void scope_state<Executor>::admit_all() noexcept {
+  for (;;) {
+    std::shared_ptr<record_type> child;
+    auto next = step::none;
+    {
+      std::lock_guard const lock(mutex_);
+      auto* const first = admitted_.pop_front();
+      admitting_ = first != nullptr;
+      if (!first) return;
+      child = first->self;
+      next = place_in(*child);
+    }
+    admit(next, child);
+  }
 }
 
 template <typename Executor>
@@ -123,16 +143,15 @@ void scope_state<Executor>::carry_out_or_withdraw(step next,
     carry_out(next, child);
   } catch (...) {
     if (next == step::post_drain) leave_queue(*child);
-    std::shared_ptr<record_type> admitted;
-    auto next_of_it = step::none;
+    bool admits = false;
     {
       std::lock_guard const lock(mutex_);
       withdraw(*child);
-      next_of_it = take_in_waiting(admitted);
+      admits = give_room();
     }
     // An executor that is stuck keeps the record; the callable must not stay with it.
     child->release();
-    if (admitted) admit(next_of_it, admitted);
+    if (admits) admit_all();
     throw;
   }
 }

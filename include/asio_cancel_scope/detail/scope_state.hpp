@@ -130,8 +130,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// heard of it. Answers whether it did wait.
   bool end_wait_for_room(record_type& child);
 
-  /// Completes the join of `child` that has the id 0.
-  void settle(record_type& child);
+  /// Completes the join of `child` that has the id 0, unless the child has been asked to end.
+  /// Answers whether it has.
+  bool settle(record_type& child);
 
   /// Makes `children` live and starts each at once, unless it must go through an executor. `join`
   /// waits for them and for all that is spawned.
@@ -202,6 +203,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Asks one child to end.
   void request_of(record_type& child, asio::cancellation_type mask);
+
+  /// The same, if its join with the id 0 is still to be settled.
+  void request_of_unsettled(record_type& child, asio::cancellation_type mask);
 
   // --------------------------------------------------------------------------------------- joining
 
@@ -354,8 +358,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Under the mutex.
   [[nodiscard]] step take_in(std::shared_ptr<record_type> const& child) noexcept;
 
-  /// Under the mutex: lets in the first that waits for room, if there is room, as `admitted`.
-  [[nodiscard]] step take_in_waiting(std::shared_ptr<record_type>& admitted) noexcept;
+  /// Under the mutex: what `take_in` does with a child that is live already.
+  [[nodiscard]] step place_in(record_type& child) noexcept;
+
+  /// Under the mutex: gives the room that a child has left to the first that waits for it. Answers
+  /// whether the caller is to admit it; if not, somebody else is about to.
+  [[nodiscard]] bool give_room() noexcept;
+
+  /// Lets in those that have got room, one after the other, also those that get it meanwhile: a
+  /// child that ends in here, because its context dies, must not let in the next one deeper down.
+  void admit_all() noexcept;
 
   void carry_out(step next, std::shared_ptr<record_type> const& child);
 
@@ -393,8 +405,20 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   [[nodiscard]] std::optional<std::stop_source> note_request(asio::cancellation_type type,
                                                              cause why) noexcept;
 
-  /// After a request: those that wait for room never start.
-  void refuse_waiting() noexcept;
+  /// Under the mutex, after a request: those that wait for room become live, and never start.
+  void take_waiting(list<record_type>& taken) noexcept;
+
+  /// Sees to the end of those.
+  void refuse(list<record_type> waiting) noexcept;
+
+  /// Under the mutex: the join of `child` with the id 0, if it has not been settled.
+  [[nodiscard]] waiter<record_type>* unsettled(record_type& child) const noexcept {
+    return child.joins.find_if([](auto const& join) { return join.id == 0; });
+  }
+
+  /// Under the mutex: notes a request of one child. Gives the child if there is one to tell.
+  [[nodiscard]] std::shared_ptr<record_type> ask(record_type& child,
+                                                 asio::cancellation_type mask) noexcept;
 
   /// When the scope is being left: once only service children are left, they are to end. Answers
   /// whether there is somebody to be told.
@@ -487,7 +511,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   std::size_t live_ = 0;          // enrolled and not retired, the body included
   std::size_t children_ = 0;      // the same without the body
   std::size_t lasting_ = 0;       // the same as `live_` without service children
-  list<record_type> waiting_;     // for room, first come first; empty while there is room
+  list<record_type> waiting_;     // for room, first come first; empty while there is room, and
+                                  // once a request has been made
+  list<record_type> admitted_;    // live, and neither told of anything nor given to their executor
+  bool admitting_ = false;        // somebody empties `admitted_`; true while it is not empty
   list<join_waiter> joins_;       // empty when `live_` is zero
   bool closed_ = false;           // the last child has ended and a join tells the outcome; for good
   bool owner_gone_ = false;       // the cancel_scope object has been destroyed

@@ -96,9 +96,8 @@ class start_record final : public coroutine_record<Executor, std::invoke_result_
 
   /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
   void settle() override {
-    if (this->asked.load(std::memory_order_acquire) != asio::cancellation_type::none) return;
-    settled_ = true;
-    this->scope.settle(*this);
+    settled_ = true;  // first: who waits may look at once
+    if (!this->scope.settle(*this)) settled_ = false;
   }
 
   [[nodiscard]] std::exception_ptr why_not_ready() const {
@@ -140,7 +139,7 @@ class initiate_start {
   /// A child that is not ready yet is asked to end; one that is has no waiter any more.
   struct ask_it {
     void operator()(record<Executor>& child, asio::cancellation_type type) const {
-      child.scope.request_of(child, type);
+      child.scope.request_of_unsettled(child, type);
     }
   };
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -67,8 +68,9 @@ class tracked_claim {
     if (record_) record_->forget();
   }
 
-  [[nodiscard]] std::shared_ptr<record_type> take() noexcept { return std::move(record_); }
-  [[nodiscard]] record_type const* get() const noexcept { return record_.get(); }
+  /// To be taken over by the operation's handler.
+  [[nodiscard]] std::shared_ptr<record_type>& get() noexcept { return record_; }
+  [[nodiscard]] std::shared_ptr<record_type> const& get() const noexcept { return record_; }
 
  private:
   std::shared_ptr<record_type> record_;
@@ -117,12 +119,14 @@ class tracked_handler {
   using cancellation_slot_type = asio::cancellation_slot;
   using record_type = tracked_record<Executor>;
 
-  tracked_handler(std::shared_ptr<record_type> record, Handler handler, RunsOn ex)
-      : record_(std::move(record)), handler_(std::move(handler)), executor_(std::move(ex)) {}
+  /// Takes `record` over when everything else has been done that may throw.
+  template <typename H>
+  tracked_handler(std::shared_ptr<record_type>& record, H&& handler, RunsOn const& ex)
+      : handler_(std::forward<H>(handler)), executor_(ex), record_(std::move(record)) {}
   tracked_handler(tracked_handler&& other) noexcept
-      : record_(std::move(other.record_)),
-        handler_(std::move(other.handler_)),
-        executor_(other.executor_) {}
+      : handler_(std::move(other.handler_)),
+        executor_(other.executor_),
+        record_(std::move(other.record_)) {}
   tracked_handler& operator=(tracked_handler&&) = delete;
   ~tracked_handler() {
     if (record_ && !handover::give_back(record_.get())) record_->scope.lose(*record_);
@@ -165,15 +169,17 @@ class tracked_handler {
   [[nodiscard]] static bool is_aborted(First const& first, Rest const&...) {
     if constexpr (std::same_as<First, std::exception_ptr>)
       return first && is_cancellation()(first);
-    else if constexpr (std::same_as<First, error_code> || std::same_as<First, std::error_code>)
-      return is_cancellation()(error_code(first));
+    else if constexpr (std::same_as<First, error_code>)
+      return is_cancellation()(first);
+    else if constexpr (std::same_as<First, std::error_code>)
+      return first == std::errc::operation_canceled;
     else
       return false;
   }
 
-  std::shared_ptr<record_type> record_;  // empty when moved from or called
   Handler handler_;
   RunsOn executor_;
+  std::shared_ptr<record_type> record_;  // empty when moved from or called
 };
 
 /// Starts a tracked operation with the handler made ready.
@@ -195,17 +201,16 @@ class tracked_initiation {
     using runs_on = operation_executor<handler_type, executor_type>;
     auto const ex = runs_on::of(handler, get_executor());
     auto slot = asio::get_associated_cancellation_slot(handler);
-    auto record = claim_.take();
-    auto const operation = record;
+    auto const operation = claim_.get();
     operation->runs_on(ex);
     handover call(operation.get());
     try {
       if (slot.is_connected()) slot.template emplace<forward_to_operation>(operation);
       std::move(initiation_)(tracked_handler<Executor, handler_type, typename runs_on::type>(
-                                 std::move(record), std::forward<Handler>(handler), ex),
+                                 claim_.get(), std::forward<Handler>(handler), ex),
                              std::forward<Args>(args)...);
     } catch (...) {
-      if (record || call.returned()) operation->forget();
+      if (call.returned()) operation->forget();
       throw;
     }
     if (call.returned()) return operation->scope.lose(*operation);
