@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -246,4 +247,43 @@ TEST_CASE("design 2: a scope is made from an executor or from a context", "[canc
   CHECK(from_context_with_options.name() == "n");
   CHECK(from_executor_with_options.name() == "n");
   CHECK(concrete.name() == "n");
+}
+
+TEST_CASE("rule 10: who was cut by the scope counts also when its handle is asked afterwards",
+          "[cancel_scope][query]") {
+  manual_event never;
+  asio::io_context ctx;
+  std::optional<scope_result<void>> result;
+  host h(ctx, [&]() -> awaitable<void> {
+    result = co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
+      auto handle = scope.spawn(child_options().graceful(), [&]() -> awaitable<void> {
+        co_await never.wait(asio::cancellation_type::all);
+      });
+      co_await asio::post(use_awaitable);
+      co_await asio::post(use_awaitable);
+      scope.cancel(asio::cancellation_type::total);  // ends the wait,
+      handle.cancel();                               // which has not been heard of yet
+    });
+  });
+  drain(ctx);
+  REQUIRE(result);
+  CHECK(result->cancelled_caught());
+}
+
+TEST_CASE("rule 10: a service that was cut by the scope counts", "[cancel_scope][query]") {
+  manual_event never;
+  asio::io_context ctx;
+  std::optional<scope_result<void>> result;
+  host h(ctx, [&]() -> awaitable<void> {
+    result = co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
+      scope.spawn(child_options().graceful().service(),
+                  [&]() -> awaitable<void> { co_await never.wait(asio::cancellation_type::all); });
+      co_await asio::post(use_awaitable);
+      co_await asio::post(use_awaitable);
+      scope.cancel(asio::cancellation_type::total);
+    });
+  });
+  drain(ctx);
+  REQUIRE(result);
+  CHECK(result->cancelled_caught());
 }

@@ -346,3 +346,35 @@ TEST_CASE("rule 11: without on_suppressed later errors change nothing", "[cancel
   drain(ctx);
   CHECK(outcome == first);
 }
+
+TEST_CASE("rule 11: what a child has reported and the body throws on is reported once",
+          "[cancel_scope][suppressed]") {
+  asio::io_context ctx;
+  manual_event first_fails, second_goes, body_goes;
+  int reported = 0;
+  auto const error = std::make_exception_ptr(std::runtime_error("shared"));
+  host h(ctx, [&]() -> awaitable<void> {
+    auto options =
+        scope_options().on_suppressed([&](std::exception_ptr e) { reported += e == error; });
+    co_await with_cancel_scope(options, [&](cancel_scope<>& scope) -> awaitable<void> {
+      scope.spawn([&]() -> awaitable<void> {
+        co_await first_fails.wait_ignoring_cancellation();
+        throw std::logic_error("first");
+      });
+      scope.spawn([&]() -> awaitable<void> {
+        co_await second_goes.wait_ignoring_cancellation();
+        std::rethrow_exception(error);
+      });
+      co_await body_goes.wait_ignoring_cancellation();
+      std::rethrow_exception(error);
+    });
+  });
+  drain(ctx);
+  first_fails.set();
+  drain(ctx);
+  second_goes.set();
+  drain(ctx);
+  body_goes.set();
+  drain(ctx);
+  CHECK(reported == 1);
+}

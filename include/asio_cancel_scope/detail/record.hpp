@@ -124,7 +124,7 @@ class record : public list_hook {
   std::atomic<bool> started{false};
 
   // On the child's executor only.
-  bool told_alone = false;  // what has been sent was not for the whole scope
+  bool told_alone = false;  // nothing that has been sent was for the whole scope
   asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
   asio::cancellation_signal signal;
 };

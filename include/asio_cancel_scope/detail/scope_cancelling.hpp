@@ -258,7 +258,9 @@ void scope_state<Executor>::tell_one(record_type& child) {
   auto const type = wanted(child);
   if (!stronger(type, child.sent)) return;
   auto const of_all = requested_.load(std::memory_order_acquire);
-  child.told_alone = !child.is_body() && stronger(type, of_all);
+  // Once the scope has told it, it has been told by the scope, whatever comes after that.
+  if (child.sent == asio::cancellation_type::none || child.told_alone)
+    child.told_alone = !child.is_body() && stronger(type, of_all);
   auto const before = std::exchange(child.sent, type);
   try {
     child.signal.emit(type);

@@ -191,6 +191,8 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
       first_error_ = child.error;
     else
       suppressed = !child.is_body() || !is_known(child.error);
+    // The body may have it from the observer, and throw it on.
+    if (suppressed && first_error_ && settings_.on_suppressed) remember(child.error);
   }
   if (suppressed) suppress(child.error);
   if (fatal) request_surely(cause::child_error);

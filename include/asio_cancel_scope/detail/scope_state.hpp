@@ -233,12 +233,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Remembers an error that a handle gives to somebody, who may be the body and throw it on.
   void note_given(std::exception_ptr const& e) noexcept {
     std::lock_guard const lock(mutex_);
-    if (!first_error_ || is_known(e)) return;
-    try {
-      given_errors_.push_back(e);
-    } catch (...) {
-      // No memory: then it may be told of twice.
-    }
+    if (first_error_ && !is_known(e)) remember(e);
   }
 
   // --------------------------------------------------------------------------------------- queries
@@ -451,6 +446,15 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// An error of a child that has no token, or of the body. The child still counts.
   void report(record_type const& child) noexcept;
 
+  /// Under the mutex, when the scope has failed: the body may throw on `e`.
+  void remember(std::exception_ptr const& e) noexcept {
+    try {
+      given_errors_.push_back(e);
+    } catch (...) {
+      // No memory: then it may be told of twice.
+    }
+  }
+
   /// Under the mutex: whether the body throws on what has been told of before.
   [[nodiscard]] bool is_known(std::exception_ptr const& e) const noexcept;
 
@@ -523,8 +527,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   bool lost_ = false;          // a child was destroyed unfinished
   cause cause_ = cause::none;  // of the first request
   std::exception_ptr first_error_;  // the first real error; thrown in the end
-  // Errors that handles gave to somebody once the scope had failed. No child starts after that, or
-  // the body has ended, so there are no more than there were children then.
+  // Errors that handles, or the observer, gave to somebody once the scope had failed. No child
+  // starts after that, or the body has ended, so there are no more than there were children then.
   std::vector<std::exception_ptr> given_errors_;
   std::optional<std::stop_source> stop_;  // made when somebody asks for a token
   std::optional<time_point> deadline_;
