@@ -165,7 +165,7 @@ TEST_CASE("rule 19: cancelled races and gathers destroyed at every step",
   struct scenario : scenario_base {
     host h{ctx, [this]() -> awaitable<void> {
              tracked const local;
-             auto const waits = [this, t = tracked()]() -> awaitable<tracked> {
+             auto const waits = [t = tracked()]() -> awaitable<tracked> {
                co_await until_cancelled();
                co_return tracked(1);
              };
@@ -294,8 +294,9 @@ template <typename Make>
 void fails_at_every_allocation(Make make) {
   int failures = 0;
   bool all_done = false;
-  for (long k = 0; !all_done; ++k) {
-    REQUIRE(k < 200);
+  long k = -1;
+  while (!all_done) {
+    REQUIRE(++k < 200);
     asio::io_context ctx;
     manual_event event;
     std::string how;
@@ -313,15 +314,26 @@ void fails_at_every_allocation(Make make) {
       } catch (std::bad_alloc const&) {
         allocation_hooks::left = allocation_hooks::never;
         how = "no memory";
+      } catch (...) {
+        how = word_of(std::current_exception());
       }
     });
-    drain(ctx);
+    // Where Asio has no memory to tell of the end of a coroutine it throws out of run() and tells
+    // nobody: that part is lost.
+    bool lost = false;
+    try {
+      drain(ctx);
+    } catch (std::bad_alloc const&) {
+      lost = true;
+      allocation_hooks::left = allocation_hooks::never;
+      drain(ctx);
+    }
     INFO("allocation " << k << " fails");
-    CHECK(how == (all_done ? "value" : "no memory"));
+    CHECK(how == (all_done ? "value" : lost ? "aborted" : "no memory"));
     CHECK(h.clean());
     CHECK(event.waiters() == 0);
     CHECK(tracked::alive() == 0);
-    failures += how == "no memory";
+    failures += !all_done;
   }
   CHECK(failures > 5);
 }

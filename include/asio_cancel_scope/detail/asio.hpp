@@ -32,6 +32,7 @@
 #  include <boost/asio/co_spawn.hpp>
 #  include <boost/asio/dispatch.hpp>
 #  include <boost/asio/error.hpp>
+#  include <boost/asio/execution/context.hpp>
 #  include <boost/asio/execution/executor.hpp>
 #  include <boost/asio/execution_context.hpp>
 #  include <boost/asio/executor_work_guard.hpp>
@@ -39,7 +40,9 @@
 #  include <boost/asio/is_executor.hpp>
 #  include <boost/asio/multiple_exceptions.hpp>
 #  include <boost/asio/post.hpp>
+#  include <boost/asio/query.hpp>
 #  include <boost/asio/strand.hpp>
+#  include <boost/asio/system_context.hpp>
 #  include <boost/asio/system_executor.hpp>
 #  include <boost/asio/this_coro.hpp>
 #  include <boost/asio/thread_pool.hpp>
@@ -69,6 +72,7 @@
 #  include <asio/co_spawn.hpp>
 #  include <asio/dispatch.hpp>
 #  include <asio/error.hpp>
+#  include <asio/execution/context.hpp>
 #  include <asio/execution/executor.hpp>
 #  include <asio/execution_context.hpp>
 #  include <asio/executor_work_guard.hpp>
@@ -76,7 +80,9 @@
 #  include <asio/is_executor.hpp>
 #  include <asio/multiple_exceptions.hpp>
 #  include <asio/post.hpp>
+#  include <asio/query.hpp>
 #  include <asio/strand.hpp>
+#  include <asio/system_context.hpp>
 #  include <asio/system_error.hpp>
 #  include <asio/system_executor.hpp>
 #  include <asio/this_coro.hpp>

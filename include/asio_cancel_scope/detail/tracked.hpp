@@ -89,13 +89,25 @@ struct serial<E> {
   [[nodiscard]] static type on(E const& ex) { return asio::make_strand(ex); }
 };
 
-/// Where an operation runs that is started with a `Handler`. The executor of use_future's handler,
-/// which runs things wherever they are, could not keep a cancellation out of a completion: then it
-/// is that of the initiation.
+template <typename E>
+inline constexpr bool is_strand = false;
+template <typename E>
+inline constexpr bool is_strand<asio::strand<E>> = true;
+
+/// An executor that is not the system's and runs things on the system's threads, or wherever they
+/// are, as that of use_future's handlers.
+template <typename E>
+concept nowhere_executor = !parallel_executor<E> && !is_strand<E> && requires(E const& ex) {
+  { asio::query(ex, asio::execution::context) } -> std::same_as<asio::system_context&>;
+};
+
+/// Where an operation runs that is started with a `Handler`. An executor that is nowhere could not
+/// keep a cancellation out of a completion: then it is that of the initiation.
 template <typename Handler, typename Default>
 struct operation_executor {
   using associated = asio::associated_executor_t<Handler, Default>;
-  static constexpr bool is_a_place = std::convertible_to<associated, asio::any_io_executor>;
+  static constexpr bool is_a_place =
+      std::convertible_to<associated, asio::any_io_executor> && !nowhere_executor<associated>;
   using chosen = serial<std::conditional_t<is_a_place, associated, Default>>;
   using type = typename chosen::type;
   static_assert(std::convertible_to<type, asio::any_io_executor>,
