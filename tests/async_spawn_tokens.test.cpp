@@ -393,19 +393,31 @@ TEST_CASE(
     "[async_spawn][cost][shutdown]") {
   bool const of_each = GENERATE(false, true);
   {
-    std::optional<cancel_scope<>> scope;
     asio::io_context ctx;
     auto const strand = asio::make_strand(ctx);
-    auto const options = scope_options().max_children(1);
-    if (of_each)
-      scope.emplace(ctx, options);
-    else
-      scope.emplace(strand, options);
-    scope->spawn(until_cancelled());
     auto const work = [t = tracked()] { return nothing(); };
-    for (int i = 0; i < 200000; ++i)
-      scope->async_spawn(strand, work, [](std::exception_ptr, child<void>) {});
+    auto const body = [&](cancel_scope<>& scope) -> awaitable<void> {
+      auto const ignore = [](std::exception_ptr, child<void>) {};
+      scope.spawn(until_cancelled());
+      for (int i = 0; i < 100000; ++i) {
+        if (of_each) {
+          scope.async_spawn(strand, work, ignore);
+        } else {
+          scope.async_spawn(work, ignore);
+        }
+      }
+      co_return;
+    };
+    auto const block = [&]() -> awaitable<void> {
+      co_await with_cancel_scope(scope_options().max_children(1), body);
+    };
+    if (of_each) {
+      asio::co_spawn(ctx, block, asio::detached);
+    } else {
+      asio::co_spawn(strand, block, asio::detached);
+    }
     drain(ctx);
+    CHECK(tracked::alive() == 100001);
   }
   CHECK(tracked::alive() == 0);
 }
