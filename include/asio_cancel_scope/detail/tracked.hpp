@@ -94,31 +94,44 @@ inline constexpr bool is_strand = false;
 template <typename E>
 inline constexpr bool is_strand<asio::strand<E>> = true;
 
-/// An executor that is not the system's and runs things on the system's threads, or wherever they
-/// are, as that of use_future's handlers.
+/// Whether an executor that is not the system's runs things on the system's threads, or wherever
+/// they are, as that of use_future's handlers: it could not keep a cancellation out of a
+/// completion.
 template <typename E>
-concept nowhere_executor = !parallel_executor<E> && !is_strand<E> && requires(E const& ex) {
-  { asio::query(ex, asio::execution::context) } -> std::same_as<asio::system_context&>;
-};
+[[nodiscard]] bool is_nowhere(E const& ex) {
+  if constexpr (parallel_executor<E> || is_strand<E> || erased_executor<E>) {
+    return false;
+  } else {
+    asio::execution_context& its = asio::query(ex, asio::execution::context);
+    asio::execution_context& of_system =
+        asio::query(asio::system_executor(), asio::execution::context);
+    return &its == &of_system;
+  }
+}
 
-/// Where an operation runs that is started with a `Handler`. An executor that is nowhere could not
-/// keep a cancellation out of a completion: then it is that of the initiation.
+/// Where an operation runs that is started with a `Handler`: on the handler's executor, unless that
+/// is nowhere; then on that of the initiation.
 template <typename Handler, typename Default>
 struct operation_executor {
   using associated = asio::associated_executor_t<Handler, Default>;
-  static constexpr bool is_a_place =
-      std::convertible_to<associated, asio::any_io_executor> && !nowhere_executor<associated>;
-  using chosen = serial<std::conditional_t<is_a_place, associated, Default>>;
+  static constexpr bool is_default = std::same_as<associated, Default>;
+  static constexpr bool is_a_place = std::convertible_to<associated, asio::any_io_executor>;
+  using chosen =
+      serial<std::conditional_t<is_default || !is_a_place, Default, asio::any_io_executor>>;
   using type = typename chosen::type;
   static_assert(std::convertible_to<type, asio::any_io_executor>,
                 "asio_cancel_scope: a tracked operation must run on an executor that "
                 "any_io_executor can hold");
 
   [[nodiscard]] static type of(Handler const& handler, Default const& ex) {
-    if constexpr (is_a_place)
+    if constexpr (is_default) {
       return chosen::on(asio::get_associated_executor(handler, ex));
-    else
+    } else if constexpr (is_a_place) {
+      auto const its = asio::get_associated_executor(handler, ex);
+      return chosen::on(is_nowhere(its) ? asio::any_io_executor(ex) : asio::any_io_executor(its));
+    } else {
       return chosen::on(ex);
+    }
   }
 };
 
