@@ -40,16 +40,6 @@ awaitable<void> throw_after_cleanup(manual_event& cleanup, std::exception_ptr er
   std::rethrow_exception(error);
 }
 
-template <typename F>
-std::exception_ptr error_of(F f) {
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 TEST_CASE("rule 11 B069: the failure of one child aborts its siblings promptly",

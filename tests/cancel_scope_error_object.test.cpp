@@ -33,16 +33,6 @@ awaitable<void> throw_at(manual_event& event, std::exception_ptr error) {
   std::rethrow_exception(error);
 }
 
-template <typename F>
-std::exception_ptr error_of(F f) {
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 TEST_CASE("rule 11 B068: leaving throws the very exception object of the child",

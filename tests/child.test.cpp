@@ -26,16 +26,6 @@ struct failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-template <typename F>
-std::exception_ptr error_of(F f) {
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
 bool is_logic_error(std::exception_ptr const& error) {
   try {
     if (error) {

@@ -46,16 +46,6 @@ awaitable<void> fails_after(manual_event& event, std::exception_ptr error) {
   std::rethrow_exception(error);
 }
 
-template <typename F>
-std::exception_ptr error_of(F f) {
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 TEST_CASE("rule 9: a value that comes late after a cancel is delivered to every kind of reader",

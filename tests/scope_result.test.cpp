@@ -27,16 +27,6 @@ concept has_value_access = requires(T t) {
   *t;
 };
 
-template <typename F>
-std::exception_ptr error_of(F f) {
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 TEST_CASE("B168: leaving gives what the body returned after the join", "[scope_result]") {

@@ -192,8 +192,8 @@ class cancel_scope {
 
   /// Starts a child as soon as the scope has room for it, in the order of the calls.
   ///
-  /// @param c  As for `spawn(c)`. As this is meant to be awaited, GCC up to 12 is refused a
-  ///   temporary that is not trivially destructible, as by `with_cancel_scope`.
+  /// @param c  As for `spawn(c)`. On GCC up to 12 a temporary that is not trivially destructible is
+  ///   refused, as by `with_cancel_scope`: name it first.
   /// @param token  Completion token; default: that of the executor where it names one, else
   ///   `use_awaitable_t<Executor>`.
   ///
@@ -201,10 +201,6 @@ class cancel_scope {
   /// @code void(std::exception_ptr, child<T, Executor>) @endcode
   /// The handle of a child that has been spawned, or null and no handle. When the scope is
   /// cancelled the child never starts, and its handle tells so.
-  ///
-  /// @par Object Lifetimes
-  /// The context that the child is to run on must not die while it waits for room. A child that
-  /// waits here for room in its own scope takes up room itself.
   ///
   /// @par Executor
   /// The handler runs on its associated executor, by default that of the child; never from inside
@@ -216,6 +212,11 @@ class cancel_scope {
   ///
   /// @par Errors
   /// @li `std::logic_error` if the scope is closed.
+  ///
+  /// @par Object Lifetimes
+  /// The context that the child is to run on must not die while it waits for room. A child that
+  /// waits here for room in its own full scope keeps its own place meanwhile: if all do, nobody
+  /// gets in.
   template <typename C, typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<C>)
   auto async_spawn(C&& c, CompletionToken&& token = CompletionToken()) {
@@ -236,7 +237,8 @@ class cancel_scope {
   /// scope. The scope stays open until the start is settled. As Trio's `nursery.start`.
   ///
   /// @tparam V  What the child is ready with.
-  /// @param f  A callable that takes a `ready_signal<V>` and returns an awaitable.
+  /// @param f  A callable that takes a `ready_signal<V>` and returns an awaitable. On GCC up to 12
+  ///   a temporary that is not trivially destructible is refused: name it first.
   /// @param token  Completion token; default: that of the executor where it names one, else
   ///   `use_awaitable_t<Executor>`.
   ///
@@ -288,8 +290,9 @@ class cancel_scope {
   ///
   /// @par Executor
   /// The operation, its cancellation and the handler run on the handler's associated executor, by
-  /// default that of the initiation, else that of the scope. A `thread_pool` or the
-  /// `system_executor` there is replaced by a strand on it.
+  /// default that of the initiation, else that of the scope; that default also for `use_future`,
+  /// whose own executor is no place. A `thread_pool` or the `system_executor` there is replaced by
+  /// a strand on it.
   ///
   /// @par Per-Operation Cancellation
   /// @li What the operation supports. It is sent what the scope is asked for, on its executor, and

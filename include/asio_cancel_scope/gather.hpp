@@ -6,6 +6,7 @@
 #include <asio_cancel_scope/detail/group.hpp>
 
 #include <cstddef>
+#include <ranges>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -18,9 +19,9 @@ namespace detail {
 template <typename Executor, typename... Cs>
 struct gather_list : group_kind<fixed_group<wants::all, Executor, Cs...>> {
   using state_type = fixed_group<wants::all, Executor, Cs...>;
-  static constexpr bool is_void = (std::is_void_v<member_value_t<Cs>> && ...);
+  static constexpr bool is_void = (std::is_void_v<child_value_t<Cs>> && ...);
   using result_type =
-      std::conditional_t<is_void, void, std::tuple<regular_t<member_value_t<Cs>>...>>;
+      std::conditional_t<is_void, void, std::tuple<regular_t<child_value_t<Cs>>...>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
   static result_type leave(state_type& state, group_owner<state_type> const&) {
@@ -37,7 +38,7 @@ struct gather_list : group_kind<fixed_group<wants::all, Executor, Cs...>> {
 template <typename Executor, typename C>
 struct gather_range : group_kind<ranged_group<wants::all, Executor, C>> {
   using state_type = ranged_group<wants::all, Executor, C>;
-  using value_type = member_value_t<C>;
+  using value_type = child_value_t<C>;
   static constexpr bool is_void = std::is_void_v<value_type>;
   using result_type = std::conditional_t<is_void, void, std::vector<regular_t<value_type>>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
@@ -75,7 +76,7 @@ struct gather_range : group_kind<ranged_group<wants::all, Executor, C>> {
 /// @par Example
 /// @snippet examples/18_race_and_gather.cpp gather
 template <typename X, typename... Xs>
-  requires(!detail::member_range<X> || sizeof...(Xs) != 0)
+  requires(!std::ranges::input_range<X> || sizeof...(Xs) != 0)
 auto gather(X&& x, Xs&&... xs) {
   static_assert(detail::safe_in_co_await<X> && (detail::safe_in_co_await<Xs> && ...),
                 ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
@@ -90,7 +91,7 @@ auto gather(X&& x, Xs&&... xs) {
 /// @param range  Of awaitables, to be moved in, or of callables. An empty one gives no values.
 ///
 /// @return An awaitable of a `std::vector` of the values, or of void.
-template <detail::member_range Range>
+template <std::ranges::input_range Range>
 auto gather(Range&& range) {
   auto members = detail::members_of(std::forward<Range>(range));
   using member_type = typename decltype(members)::value_type;

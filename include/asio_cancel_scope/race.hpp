@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <variant>
 
@@ -19,7 +20,7 @@ namespace detail {
 template <typename Executor, typename... Cs>
 struct race_list : group_kind<fixed_group<wants::first, Executor, Cs...>> {
   using state_type = fixed_group<wants::first, Executor, Cs...>;
-  using result_type = std::variant<regular_t<member_value_t<Cs>>...>;
+  using result_type = std::variant<regular_t<child_value_t<Cs>>...>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
   static result_type leave(state_type& state, group_owner<state_type> const&) {
@@ -44,7 +45,7 @@ struct race_list : group_kind<fixed_group<wants::first, Executor, Cs...>> {
 template <typename Executor, typename C>
 struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
   using state_type = ranged_group<wants::first, Executor, C>;
-  using result_type = race_result<member_value_t<C>>;
+  using result_type = race_result<child_value_t<C>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
   static result_type leave(state_type& state, group_owner<state_type> const&) {
@@ -81,7 +82,7 @@ struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
 /// @par Example
 /// @snippet examples/18_race_and_gather.cpp race
 template <typename X, typename... Xs>
-  requires(!detail::member_range<X> || sizeof...(Xs) != 0)
+  requires(!std::ranges::input_range<X> || sizeof...(Xs) != 0)
 auto race(X&& x, Xs&&... xs) {
   static_assert(detail::safe_in_co_await<X> && (detail::safe_in_co_await<Xs> && ...),
                 ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
@@ -96,7 +97,7 @@ auto race(X&& x, Xs&&... xs) {
 /// @param range  Of awaitables, to be moved in, or of callables. An empty one has no winner.
 ///
 /// @return An awaitable of `race_result<T>`.
-template <detail::member_range Range>
+template <std::ranges::input_range Range>
 auto race(Range&& range) {
   auto members = detail::members_of(std::forward<Range>(range));
   using member_type = typename decltype(members)::value_type;

@@ -187,6 +187,17 @@ inline bool is_aborted(std::exception_ptr const& error) {
   }
 }
 
+/// What `f` throws, or null.
+template <std::invocable F>
+std::exception_ptr error_of(F f) {
+  try {
+    f();
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 inline std::string message_of(std::exception_ptr const& error) {
   if (!error) {
     return "";

@@ -38,12 +38,8 @@ class end_admission {
 /// room. Whatever fails, the handler is told, by posting.
 template <typename Deliver, typename Then, typename Executor, typename Handler>
 void store_and_spawn(std::shared_ptr<record<Executor>> const& child, Handler&& handler) {
-  using handler_type = std::decay_t<Handler>;
-  using allocator_type = asio::associated_allocator_t<handler_type>;
-  using waiter_type = stored_waiter<record<Executor>, Deliver, handler_type, allocator_type>;
-  auto const allocator = asio::get_associated_allocator(handler);
-  auto* const join = waiter_type::make(handler_type(std::forward<Handler>(handler)),
-                                       child->get_executor(), allocator);
+  auto* const join =
+      store<record<Executor>, Deliver>(std::forward<Handler>(handler), child->get_executor());
   try {
     auto slot = asio::get_associated_cancellation_slot(join->handler());
     if (slot.is_connected()) slot.template emplace<end_admission<Executor, Then>>(child);

@@ -155,23 +155,10 @@ class initiate_next {
 
   template <typename Handler>
   void operator()(Handler&& handler) const {
-    using handler_type = std::decay_t<Handler>;
-    using allocator_type = asio::associated_allocator_t<handler_type>;
-    using waiter_type =
-        stored_waiter<arrivals<Executor, T>, deliver_next, handler_type, allocator_type>;
-    auto const allocator = asio::get_associated_allocator(handler);
     auto* const next =
-        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+        store<arrivals<Executor, T>, deliver_next>(std::forward<Handler>(handler), get_executor());
     next->id = from_->next_id();
-    auto slot = asio::get_associated_cancellation_slot(next->handler());
-    if (slot.is_connected()) {
-      try {
-        slot.template emplace<end_the_wait>(from_, next->id);
-      } catch (...) {
-        next->drop();
-        throw;
-      }
-    }
+    on_cancellation<end_the_wait>(*next, from_, next->id);
     from_->wait(*next);
   }
 

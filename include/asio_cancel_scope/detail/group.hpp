@@ -11,7 +11,6 @@
 #include <asio_cancel_scope/detail/settings.hpp>
 
 #include <atomic>
-#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -95,9 +94,6 @@ class member_record final : public runnable_record<Executor, C> {
   std::size_t const index_;
 };
 
-template <typename C>
-using member_value_t = typename awaited_value<typename awaitable_of<C>::type>::type;
-
 /// A value that can be stored where a void would stand.
 template <typename T>
 using regular_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
@@ -154,12 +150,8 @@ class ranged_group final : public group_state<Executor> {
   void prepare(Owner&, operands_type operands) {
     size_ = operands.size();
     members_ = std::make_unique<std::optional<member_record<Executor, C>>[]>(size_);
-    to_start_.reserve(size_);
-    for (std::size_t i = 0; i != size_; ++i) {
-      members_[i].emplace(*this, i, std::move(operands[i]));
-      // Unowned for now: what owns the members would own itself.
-      to_start_.emplace_back(std::shared_ptr<void>(), &*members_[i]);
-    }
+    to_start_.resize(size_);
+    for (std::size_t i = 0; i != size_; ++i) members_[i].emplace(*this, i, std::move(operands[i]));
   }
 
   [[nodiscard]] auto members() noexcept { return std::span(members_.get(), size_); }
@@ -168,13 +160,15 @@ class ranged_group final : public group_state<Executor> {
   void start_all(typename scope_state<Executor>::join_waiter& join) override {
     auto const self = this->shared_from_this();
     auto all = std::move(to_start_);
-    for (auto& member : all) member = std::shared_ptr<record<Executor>>(self, member.get());
+    for (std::size_t i = 0; i != size_; ++i)
+      all[i] = std::shared_ptr<record<Executor>>(self, &*members_[i]);
     this->start_together(all, join);
   }
 
   std::size_t size_ = 0;
   std::unique_ptr<std::optional<member_record<Executor, C>>[]> members_;
-  // Made in time: starting must not fail for lack of memory.
+  // Room for what start_all needs, made in time: starting must not fail for lack of memory. Filled
+  // there and not before: what owns the members would own itself.
   std::vector<std::shared_ptr<record<Executor>>> to_start_;
 };
 
@@ -209,11 +203,8 @@ struct member {
 template <typename X>
 using member_t = typename member<X>::type;
 
-template <typename Range>
-concept member_range = std::ranges::input_range<Range>;
-
 /// The elements of `range`: moved out of one that is given away.
-template <member_range Range>
+template <std::ranges::input_range Range>
 [[nodiscard]] auto members_of(Range&& range) {
   static_assert(!std::is_aggregate_v<Range> || !temporaries_are_destroyed_twice ||
                     std::is_trivially_destructible_v<Range>,

@@ -92,6 +92,17 @@ enum class posting {
   stuck,     ///< no memory, but the executor has it: a strand that cannot get its turn
 };
 
+/// For where there is nobody to throw to: calls `f`, and if it throws, once more.
+template <typename F>
+void twice_at_most(F f) noexcept {
+  for (int attempts = 2; attempts > 0; --attempts) {
+    try {
+      return f();
+    } catch (...) {
+    }
+  }
+}
+
 /// Posts `task`; keeps what `post` throws in `failure`.
 template <typename Executor, typename Task>
 posting try_post(Executor const& ex, Task task, std::exception_ptr& failure) noexcept {

@@ -110,6 +110,34 @@ class forward_to_scope {
   std::weak_ptr<scope_state<Executor>> scope_;
 };
 
+/// What the slot of a token does whose child it is: this child alone is asked to end.
+template <typename Executor>
+class forward_to_child {
+ public:
+  explicit forward_to_child(std::weak_ptr<record<Executor>> child) noexcept
+      : child_(std::move(child)) {}
+
+  void operator()(asio::cancellation_type type) const {
+    if (auto const child = child_.lock()) child->scope.request_of(*child, type);
+  }
+
+ private:
+  std::weak_ptr<record<Executor>> child_;
+};
+
+/// Retires a child when its token's handler has returned. The child keeps itself until then.
+template <typename Executor>
+class retire_at_exit {
+ public:
+  explicit retire_at_exit(record<Executor>& child) noexcept : child_(child) {}
+  retire_at_exit(retire_at_exit const&) = delete;
+  retire_at_exit& operator=(retire_at_exit const&) = delete;
+  ~retire_at_exit() { child_.scope.retire(child_); }
+
+ private:
+  record<Executor>& child_;
+};
+
 /// Starts waiting for a scope. An object, so that it composes with adapters that look for the
 /// executor of an initiation.
 template <typename Executor>
@@ -124,27 +152,14 @@ class initiate_scope_join {
 
   template <typename Handler>
   void operator()(Handler&& handler) const {
-    using handler_type = std::decay_t<Handler>;
-    using allocator_type = asio::associated_allocator_t<handler_type>;
-    using waiter_type =
-        stored_waiter<scope_state<Executor>, deliver_scope_outcome, handler_type, allocator_type>;
-    auto const allocator = asio::get_associated_allocator(handler);
-    auto* const join =
-        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+    auto* const join = store<scope_state<Executor>, deliver_scope_outcome>(
+        std::forward<Handler>(handler), get_executor());
     if (scope_->is_block()) {
       join->failure = std::make_exception_ptr(std::logic_error(
           "asio_cancel_scope: the scope of a block is joined by leaving it: use a nested block"));
       return join->complete(scope_);
     }
-    auto slot = asio::get_associated_cancellation_slot(join->handler());
-    if (slot.is_connected()) {
-      try {
-        slot.template emplace<forward_to_scope<Executor>>(scope_);
-      } catch (...) {
-        join->drop();
-        throw;
-      }
-    }
+    on_cancellation<forward_to_scope<Executor>>(*join, scope_);
     scope_->join(*join);
   }
 
@@ -165,23 +180,10 @@ class initiate_child_join {
 
   template <typename Handler>
   void operator()(Handler&& handler) const {
-    using handler_type = std::decay_t<Handler>;
-    using allocator_type = asio::associated_allocator_t<handler_type>;
-    using waiter_type =
-        stored_waiter<record<Executor>, deliver_child_outcome<T>, handler_type, allocator_type>;
-    auto const allocator = asio::get_associated_allocator(handler);
-    auto* const join =
-        waiter_type::make(handler_type(std::forward<Handler>(handler)), get_executor(), allocator);
+    auto* const join = store<record<Executor>, deliver_child_outcome<T>>(
+        std::forward<Handler>(handler), get_executor());
     join->id = child_->scope.next_join_id(*child_);
-    auto slot = asio::get_associated_cancellation_slot(join->handler());
-    if (slot.is_connected()) {
-      try {
-        slot.template emplace<end_the_wait>(child_, join->id);
-      } catch (...) {
-        join->drop();
-        throw;
-      }
-    }
+    on_cancellation<end_the_wait>(*join, child_, join->id);
     child_->scope.join(child_, *join);
   }
 

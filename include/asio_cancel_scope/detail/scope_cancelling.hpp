@@ -227,12 +227,7 @@ void scope_state<Executor>::tell(telling how) {
 
 template <typename Executor>
 void scope_state<Executor>::tell_or_give_up() noexcept {
-  for (int attempts = 2; attempts > 0; --attempts) {
-    try {
-      return tell(telling::at_once);
-    } catch (...) {
-    }
-  }
+  twice_at_most([&] { tell(telling::at_once); });
 }
 
 template <typename Executor>

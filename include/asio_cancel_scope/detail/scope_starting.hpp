@@ -222,13 +222,7 @@ void scope_state<Executor>::adopted_has_started(
     operation->started.store(true, std::memory_order_release);
     if (!operation->self || !is_told(*operation)) return;
   }
-  for (int attempts = 2; attempts > 0; --attempts) {
-    try {
-      return operation->have_told(operation, telling::by_posting);
-    } catch (...) {
-      // Without memory to post with the operation ends by itself.
-    }
-  }
+  twice_at_most([&] { operation->have_told(operation, telling::by_posting); });
 }
 
 template <typename Executor>

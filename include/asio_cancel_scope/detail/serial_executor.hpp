@@ -46,4 +46,37 @@ template <typename Executor>
   }
 }
 
+/// An executor on which handlers do not run in parallel: `E`, or a strand on it.
+template <typename E>
+struct serial {
+  using type = E;
+  [[nodiscard]] static type on(E const& ex) { return own_strand(ex).value_or(ex); }
+};
+
+template <parallel_executor E>
+struct serial<E> {
+  using type = asio::strand<E>;
+  [[nodiscard]] static type on(E const& ex) { return asio::make_strand(ex); }
+};
+
+template <typename E>
+inline constexpr bool is_strand = false;
+template <typename E>
+inline constexpr bool is_strand<asio::strand<E>> = true;
+
+/// Whether an executor that is not the system's runs things on the system's threads, or wherever
+/// they are, as that of use_future's handlers: it could not keep a cancellation out of a
+/// completion.
+template <typename E>
+[[nodiscard]] bool is_nowhere(E const& ex) {
+  if constexpr (parallel_executor<E> || is_strand<E> || erased_executor<E>) {
+    return false;
+  } else {
+    asio::execution_context& its = asio::query(ex, asio::execution::context);
+    asio::execution_context& of_system =
+        asio::query(asio::system_executor(), asio::execution::context);
+    return &its == &of_system;
+  }
+}
+
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -68,19 +68,8 @@ class token_record final : public child_record<Executor, C> {
     token_record* child_ = nullptr;
   };
 
-  class retire_at_exit {
-   public:
-    explicit retire_at_exit(token_record& child) noexcept : child_(child) {}
-    retire_at_exit(retire_at_exit const&) = delete;
-    retire_at_exit& operator=(retire_at_exit const&) = delete;
-    ~retire_at_exit() { child_.scope.retire(child_); }
-
-   private:
-    token_record& child_;
-  };
-
   void deliver() {
-    auto const retire = retire_at_exit(*this);
+    retire_at_exit<Executor> const retire(*this);
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
@@ -88,7 +77,7 @@ class token_record final : public child_record<Executor, C> {
   }
 
   void drop() noexcept {
-    auto const retire = retire_at_exit(*this);
+    retire_at_exit<Executor> const retire(*this);
     [[maybe_unused]] auto const handler = std::move(handler_);
   }
 
@@ -141,7 +130,7 @@ class initiate_spawn {
     child->apply(settings_);
     try {
       auto slot = asio::get_associated_cancellation_slot(child->handler());
-      if (slot.is_connected()) slot.template emplace<forward_to_child>(child);
+      if (slot.is_connected()) slot.template emplace<forward_to_child<Executor>>(child);
       scope_->spawn(child);
     } catch (...) {
       if (initiating_call::is_under_way(call_)) throw;
@@ -150,20 +139,6 @@ class initiate_spawn {
   }
 
  private:
-  /// What the token's slot does: this child is asked to end.
-  class forward_to_child {
-   public:
-    explicit forward_to_child(std::weak_ptr<record<Executor>> child) noexcept
-        : child_(std::move(child)) {}
-
-    void operator()(asio::cancellation_type type) const {
-      if (auto const child = child_.lock()) child->scope.request_of(*child, type);
-    }
-
-   private:
-    std::weak_ptr<record<Executor>> child_;
-  };
-
   std::shared_ptr<scope_state<Executor>> scope_;
   std::optional<Executor> executor_;  // empty: the scope's
   child_settings settings_;

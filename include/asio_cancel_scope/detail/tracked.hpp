@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_error.hpp>
 #include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/join.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
@@ -76,39 +77,6 @@ class tracked_claim {
   std::shared_ptr<record_type> record_;
 };
 
-/// An executor on which handlers do not run in parallel: `E`, or a strand on it.
-template <typename E>
-struct serial {
-  using type = E;
-  [[nodiscard]] static type on(E const& ex) { return own_strand(ex).value_or(ex); }
-};
-
-template <parallel_executor E>
-struct serial<E> {
-  using type = asio::strand<E>;
-  [[nodiscard]] static type on(E const& ex) { return asio::make_strand(ex); }
-};
-
-template <typename E>
-inline constexpr bool is_strand = false;
-template <typename E>
-inline constexpr bool is_strand<asio::strand<E>> = true;
-
-/// Whether an executor that is not the system's runs things on the system's threads, or wherever
-/// they are, as that of use_future's handlers: it could not keep a cancellation out of a
-/// completion.
-template <typename E>
-[[nodiscard]] bool is_nowhere(E const& ex) {
-  if constexpr (parallel_executor<E> || is_strand<E> || erased_executor<E>) {
-    return false;
-  } else {
-    asio::execution_context& its = asio::query(ex, asio::execution::context);
-    asio::execution_context& of_system =
-        asio::query(asio::system_executor(), asio::execution::context);
-    return &its == &of_system;
-  }
-}
-
 /// Where an operation runs that is started with a `Handler`: on the handler's executor, unless that
 /// is nowhere; then on that of the initiation.
 template <typename Handler, typename Default>
@@ -167,8 +135,9 @@ class tracked_handler {
 
   template <typename... Args>
   void operator()(Args&&... args) {
-    retire_at_exit const retire(std::move(record_));
-    retire.record.scope.adopted_has_ended(retire.record, is_aborted(args...));
+    auto const record = std::move(record_);
+    retire_at_exit<Executor> const retire(*record);
+    record->scope.adopted_has_ended(*record, is_aborted(args...));
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
@@ -176,17 +145,6 @@ class tracked_handler {
   }
 
  private:
-  struct retire_at_exit {
-    explicit retire_at_exit(std::shared_ptr<record_type> r) noexcept
-        : keep(std::move(r)), record(*keep) {}
-    retire_at_exit(retire_at_exit const&) = delete;
-    retire_at_exit& operator=(retire_at_exit const&) = delete;
-    ~retire_at_exit() { record.scope.retire(record); }
-
-    std::shared_ptr<record_type> const keep;
-    record_type& record;
-  };
-
   [[nodiscard]] static bool is_aborted() noexcept { return false; }
 
   /// By convention an operation tells of an error first.
@@ -230,7 +188,7 @@ class tracked_initiation {
     operation->runs_on(ex);
     handover call(operation.get());
     try {
-      if (slot.is_connected()) slot.template emplace<forward_to_operation>(operation);
+      if (slot.is_connected()) slot.template emplace<forward_to_child<Executor>>(operation);
       std::move(initiation_)(tracked_handler<Executor, handler_type, typename runs_on::type>(
                                  claim_.get(), std::forward<Handler>(handler), ex),
                              std::forward<Args>(args)...);
@@ -243,20 +201,6 @@ class tracked_initiation {
   }
 
  private:
-  /// What the slot does that the token has brought: this operation is cancelled.
-  class forward_to_operation {
-   public:
-    explicit forward_to_operation(std::weak_ptr<tracked_record<Executor>> operation) noexcept
-        : operation_(std::move(operation)) {}
-
-    void operator()(asio::cancellation_type type) const {
-      if (auto const operation = operation_.lock()) operation->scope.request_of(*operation, type);
-    }
-
-   private:
-    std::weak_ptr<tracked_record<Executor>> operation_;
-  };
-
   tracked_claim<Executor> claim_;
   Initiation initiation_;
 };

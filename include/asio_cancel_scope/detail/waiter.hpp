@@ -158,4 +158,27 @@ class stored_waiter final : public waiter<Source> {
   std::shared_ptr<Source> source_;
 };
 
+/// Stores `handler`, with its associated allocator. `ex` is used if it has no executor of its own.
+template <typename Source, typename Deliver, typename Handler>
+[[nodiscard]] auto* store(Handler&& handler, typename Source::executor_type const& ex) {
+  using handler_type = std::decay_t<Handler>;
+  using allocator_type = asio::associated_allocator_t<handler_type>;
+  using waiter_type = stored_waiter<Source, Deliver, handler_type, allocator_type>;
+  auto const allocator = asio::get_associated_allocator(handler);
+  return waiter_type::make(handler_type(std::forward<Handler>(handler)), ex, allocator);
+}
+
+/// Has the slot of a stored handler call an `F` made of `args`. If that fails the handler is gone.
+template <typename F, typename Waiter, typename... Args>
+void on_cancellation(Waiter& stored, Args&&... args) {
+  auto slot = asio::get_associated_cancellation_slot(stored.handler());
+  if (!slot.is_connected()) return;
+  try {
+    slot.template emplace<F>(std::forward<Args>(args)...);
+  } catch (...) {
+    stored.drop();
+    throw;
+  }
+}
+
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
