@@ -35,6 +35,7 @@ set(acs_headers
     include/asio_cancel_scope/detail/expiry_timer.hpp
     include/asio_cancel_scope/detail/group.hpp
     include/asio_cancel_scope/detail/handover.hpp
+    include/asio_cancel_scope/detail/in_place_signal.hpp
     include/asio_cancel_scope/detail/join.hpp
     include/asio_cancel_scope/detail/list.hpp
     include/asio_cancel_scope/detail/operand.hpp

@@ -256,6 +256,21 @@ TEST_CASE("rule 20: a scope of a concrete executor type runs its children there"
   CHECK(log.str() == "same told:aborted");
 }
 
+TEST_CASE("rule 20: a child that has gone to another executor ends on its own",
+          "[cancel_scope][executor]") {
+  asio::io_context ctx;
+  asio::io_context other;
+  cancel_scope<> scope(ctx);
+  auto const handle = scope.spawn([&]() -> awaitable<void> {
+    co_await asio::post(other, asio::bind_executor(other.get_executor(), use_awaitable));
+  });
+  drain(ctx);
+  drain(other);
+  CHECK_FALSE(handle.done());
+  drain(ctx);
+  CHECK(handle.done());
+}
+
 TEST_CASE("rule 20: the executor of a block is the one that its body names",
           "[with_cancel_scope][executor]") {
   using strand = asio::strand<asio::io_context::executor_type>;

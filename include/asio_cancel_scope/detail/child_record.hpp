@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/in_place_signal.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 
@@ -17,11 +18,22 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
-/// A record with room for what the child returns: what a handle sees of a child.
-template <typename Executor, typename T>
-class outcome_record : public record<Executor> {
+/// A record with the signal of a coroutine.
+template <typename Executor>
+class signalling_record : public record<Executor> {
  public:
   using record<Executor>::record;
+
+  void emit(asio::cancellation_type type) final { signal.emit(type); }
+
+  in_place_signal signal;  // on the child's executor only
+};
+
+/// A record with room for what the child returns: what a handle sees of a child.
+template <typename Executor, typename T>
+class outcome_record : public signalling_record<Executor> {
+ public:
+  using signalling_record<Executor>::signalling_record;
 
   /// The value; throws what the child ended with, and std::logic_error if the value has been taken.
   T take() {
@@ -43,9 +55,9 @@ class outcome_record : public record<Executor> {
 };
 
 template <typename Executor>
-class outcome_record<Executor, void> : public record<Executor> {
+class outcome_record<Executor, void> : public signalling_record<Executor> {
  public:
-  using record<Executor>::record;
+  using signalling_record<Executor>::signalling_record;
 
   void take() const { this->throw_failure(); }
 
@@ -67,13 +79,14 @@ template <>
 inline constexpr bool needs_value_coroutine<void> = false;
 
 /// The completion handler of a child's coroutine. It has a slot, and deliberately no executor: so
-/// emission acts inside emit() on every version of Asio.
+/// emission acts inside emit() on every version of Asio, and a coroutine that has changed to
+/// another executor comes back to the child's own to end.
 template <typename Executor, typename T>
 class child_completion {
   using record_type = outcome_record<Executor, T>;
 
  public:
-  using cancellation_slot_type = asio::cancellation_slot;
+  using cancellation_slot_type = in_place_signal::slot_type;
 
   explicit child_completion(record_type& child) noexcept : child_(&child) {}
   child_completion(child_completion&& other) noexcept
@@ -90,7 +103,7 @@ class child_completion {
 
   void operator()(std::exception_ptr e) noexcept {
     auto& child = *std::exchange(child_, nullptr);
-    child.scope.finish(child, std::move(e));
+    child.scope.finish(child, e ? std::move(e) : std::move(child.error));
   }
 
   template <typename U>
@@ -168,17 +181,16 @@ class coroutine_record
     // Before anything can be sent: resetting the state would forget a request.
     if (child.graceful)
       co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-    std::exception_ptr failure;
     try {
       if constexpr (std::is_void_v<value_type>)
         co_await child.enter();
       else
         child.value.emplace(co_await child.enter());
     } catch (...) {
-      failure = std::current_exception();
+      // Not thrown on: that would cost as much again.
+      child.error = std::current_exception();
     }
     if constexpr (needs_guard_coroutine) co_await asio::this_coro::throw_if_cancelled(false);
-    if (failure) std::rethrow_exception(failure);
   }
 };
 

@@ -43,6 +43,9 @@ class record : public list_hook {
   /// Gives the coroutine to co_spawn. On the child's executor.
   virtual void launch() = 0;
 
+  /// Sends it a request. On the child's executor.
+  virtual void emit(asio::cancellation_type type) = 0;
+
   /// Destroys the callable with its captures, or the awaitable that was never awaited.
   virtual void release() noexcept = 0;
 
@@ -126,7 +129,6 @@ class record : public list_hook {
   // On the child's executor only.
   bool told_alone = false;  // nothing that has been sent was for the whole scope
   asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
-  asio::cancellation_signal signal;
 };
 
 /// Records in the order in which they are to start. Owns nothing.

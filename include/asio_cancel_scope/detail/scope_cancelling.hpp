@@ -25,6 +25,8 @@ template <typename Executor>
 void scope_state<Executor>::request(asio::cancellation_type mask, cause why, telling how) {
   auto const type = strongest(mask);
   if (type == asio::cancellation_type::none) return;
+  // Once it has been told, everything may end on another thread before this call does.
+  auto const self = this->shared_from_this();
   std::optional<std::stop_source> stop;
   list<record_type> waiting;
   {
@@ -51,6 +53,7 @@ void scope_state<Executor>::request_surely(cause why) noexcept {
 
 template <typename Executor>
 void scope_state<Executor>::shutdown(duration grace) {
+  auto const self = this->shared_from_this();
   std::optional<std::stop_source> stop;
   list<record_type> waiting;
   {
@@ -258,7 +261,7 @@ void scope_state<Executor>::tell_one(record_type& child) {
     child.told_alone = !child.is_body() && stronger(type, of_all);
   auto const before = std::exchange(child.sent, type);
   try {
-    child.signal.emit(type);
+    child.emit(type);
   } catch (...) {
     child.sent = before;
     untell(child);

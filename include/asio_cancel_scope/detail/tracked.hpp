@@ -33,6 +33,7 @@ class tracked_record final : public record<Executor> {
   /// Its initiating function starts it.
   void launch() noexcept override {}
   void release() noexcept override {}
+  void emit(asio::cancellation_type type) override { this->signal.emit(type); }
 
   void have_told(std::shared_ptr<record<Executor>> me, telling how) override {
     if (this->started.load(std::memory_order_acquire))
@@ -47,6 +48,8 @@ class tracked_record final : public record<Executor> {
     this->ending = record<Executor>::end::returned;
     this->scope.retire(*this);
   }
+
+  asio::cancellation_signal signal;  // on the operation's executor only
 
  private:
   std::shared_ptr<scope_state<Executor>> const keep_;
