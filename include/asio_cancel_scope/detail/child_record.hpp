@@ -78,19 +78,74 @@ inline constexpr bool needs_value_coroutine =
 template <>
 inline constexpr bool needs_value_coroutine<void> = false;
 
-/// The completion handler of a child's coroutine. It has a slot, and deliberately no executor: so
-/// emission acts inside emit() on every version of Asio, and a coroutine that has changed to
-/// another executor comes back to the child's own to end.
+// Until this version an executor of the handler changes nothing in how a coroutine is cancelled.
+// From then on emission does not act inside emit() any more, and costs an allocation.
+inline constexpr bool may_have_executor = asio_version < 102300;
+
+/// The associated executor of a child's completion handler: the child's own. The copy that co_spawn
+/// would make of it costs more, for it also counts work, which the coroutine does already.
+template <typename Executor>
+class completing_executor {
+ public:
+  explicit completing_executor(Executor const& ex) noexcept : executor_(&ex) {}
+
+  template <typename F>
+  void execute(F&& f) const {
+    // The handler may destroy the record, and its executor with it.
+    auto const ex = *executor_;
+    if (posts_)
+      asio::post(ex, std::forward<F>(f));
+    else if constexpr (requires { ex.execute(std::forward<F>(f)); })
+      ex.execute(std::forward<F>(f));
+    else
+      asio::dispatch(ex, std::forward<F>(f));
+  }
+
+  [[nodiscard]] completing_executor require(asio::execution::blocking_t::never_t) const noexcept {
+    auto posting = *this;
+    posting.posts_ = true;
+    return posting;
+  }
+
+  friend bool operator==(completing_executor const&, completing_executor const&) = default;
+
+ private:
+  Executor const* executor_;  // of the record, which is there until the handler has been called
+  bool posts_ = false;        // instead of running at once where that is possible
+};
+
+/// What gives a handler that executor.
+template <typename Executor, bool = may_have_executor>
+class completes_on {
+ public:
+  using executor_type = completing_executor<Executor>;
+
+  explicit completes_on(Executor const& ex) noexcept : executor_(ex) {}
+
+  [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+
+ private:
+  executor_type executor_;
+};
+template <typename Executor>
+class completes_on<Executor, false> {
+ public:
+  explicit completes_on(Executor const&) noexcept {}
+};
+
+/// The completion handler of a child's coroutine. It is called on the child's executor, also when
+/// the coroutine has changed to another.
 template <typename Executor, typename T>
-class child_completion {
+class child_completion : public completes_on<Executor> {
   using record_type = outcome_record<Executor, T>;
 
  public:
   using cancellation_slot_type = in_place_signal::slot_type;
 
-  explicit child_completion(record_type& child) noexcept : child_(&child) {}
+  explicit child_completion(record_type& child) noexcept
+      : completes_on<Executor>(child.get_executor()), child_(&child) {}
   child_completion(child_completion&& other) noexcept
-      : child_(std::exchange(other.child_, nullptr)) {}
+      : completes_on<Executor>(other), child_(std::exchange(other.child_, nullptr)) {}
   child_completion& operator=(child_completion&&) = delete;
   ~child_completion() {
     if (child_ && !handover::give_back(static_cast<record<Executor>*>(child_)))
