@@ -82,45 +82,50 @@ inline constexpr bool needs_value_coroutine<void> = false;
 // From then on emission does not act inside emit() any more, and costs an allocation.
 inline constexpr bool may_have_executor = asio_version < 102300;
 
-/// The associated executor of a child's completion handler: the child's own. The copy that co_spawn
-/// would make of it costs more, for it also counts work, which the coroutine does already.
-template <typename Executor>
-class completing_executor {
- public:
-  explicit completing_executor(Executor const& ex) noexcept : executor_(&ex) {}
-
-  template <typename F>
-  void execute(F&& f) const {
-    // The handler may destroy the record, and its executor with it.
-    auto const ex = *executor_;
-    if (posts_)
-      asio::post(ex, std::forward<F>(f));
-    else if constexpr (requires { ex.execute(std::forward<F>(f)); })
-      ex.execute(std::forward<F>(f));
-    else
-      asio::dispatch(ex, std::forward<F>(f));
-  }
-
-  [[nodiscard]] completing_executor require(asio::execution::blocking_t::never_t) const noexcept {
-    auto posting = *this;
-    posting.posts_ = true;
-    return posting;
-  }
-
-  friend bool operator==(completing_executor const&, completing_executor const&) = default;
-
- private:
-  Executor const* executor_;  // of the record, which is there until the handler has been called
-  bool posts_ = false;        // instead of running at once where that is possible
-};
-
-/// What gives a handler that executor.
+/// What gives a child's completion handler an associated executor: the child's own. The copy that
+/// co_spawn would make of it costs more, for it also counts work, which the coroutine does already.
 template <typename Executor, bool = may_have_executor>
 class completes_on {
  public:
-  using executor_type = completing_executor<Executor>;
+  // Nothing about it may make a compiler ask whether it converts to an `Executor`: the answer
+  // depends on whether it is one. So it is a member, and made of a pointer.
+  class executor_type {
+   public:
+    template <typename F>
+    void execute(F&& f) const {
+      // The handler may destroy the record, and its executor with it.
+      auto const ex = *executor_;
+      if (posts_)
+        asio::post(ex, std::forward<F>(f));
+      else if constexpr (requires { ex.execute(std::forward<F>(f)); })
+        ex.execute(std::forward<F>(f));
+      else
+        asio::dispatch(ex, std::forward<F>(f));
+    }
 
-  explicit completes_on(Executor const& ex) noexcept : executor_(ex) {}
+    [[nodiscard]] executor_type require(asio::execution::blocking_t::never_t) const noexcept {
+      auto posting = *this;
+      posting.posts_ = true;
+      return posting;
+    }
+
+    friend bool operator==(executor_type const& a, executor_type const& b) noexcept {
+      return a.executor_ == b.executor_ && a.posts_ == b.posts_;
+    }
+    friend bool operator!=(executor_type const& a, executor_type const& b) noexcept {
+      return !(a == b);
+    }
+
+   private:
+    friend completes_on;
+
+    explicit executor_type(Executor const* ex) noexcept : executor_(ex) {}
+
+    Executor const* executor_;  // of the record, which is there until the handler has been called
+    bool posts_ = false;        // instead of running at once where that is possible
+  };
+
+  explicit completes_on(Executor const& ex) noexcept : executor_(&ex) {}
 
   [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
