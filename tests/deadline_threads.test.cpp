@@ -180,8 +180,8 @@ TEST_CASE("B106: stop is requested from other threads while the scope runs or is
   for (int round = 0; round < 100; ++round) {
     asio::io_context ctx;
     std::stop_source source;
-    std::jthread stopper;
     std::atomic<int> calls{0};
+    std::jthread stopper;
     auto const word = run_blocking(ctx, [&]() -> awaitable<std::string> {
       auto const result = co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
         cancel_on_stop(scope, source.get_token());

@@ -64,19 +64,32 @@ inline constexpr bool is_strand = false;
 template <typename E>
 inline constexpr bool is_strand<asio::strand<E>> = true;
 
-/// Whether an executor that is not the system's runs things on the system's threads, or wherever
-/// they are, as that of use_future's handlers: it could not keep a cancellation out of a
-/// completion.
-template <typename E>
-[[nodiscard]] bool is_nowhere(E const& ex) {
-  if constexpr (parallel_executor<E> || is_strand<E> || erased_executor<E>) {
-    return false;
-  } else {
-    asio::execution_context& its = asio::query(ex, asio::execution::context);
+/// Whether `its` is the system's: asked only of what does not say it by its type, for to look
+/// starts the system's threads.
+template <typename Context>
+[[nodiscard]] bool is_system(Context& its) {
+  if constexpr (std::same_as<Context, asio::execution_context>) {
     asio::execution_context& of_system =
         asio::query(asio::system_executor(), asio::execution::context);
     return &its == &of_system;
+  } else {
+    return std::same_as<Context, asio::system_context>;
   }
+}
+
+/// Whether an executor that is not the system's runs things on the system's threads, or wherever
+/// they are, as that of use_future's handlers: it could not keep a cancellation out of a
+/// completion, nor what is left to do afterwards from running beside the end of the context.
+template <typename E>
+[[nodiscard]] bool is_nowhere(E const& ex) {
+  if constexpr (parallel_executor<E> || is_strand<E> || erased_executor<E>)
+    return false;
+  else if constexpr (asio::can_query<E const&, asio::execution::context_t>::value)
+    return is_system(asio::query(ex, asio::execution::context));
+  else if constexpr (requires { is_system(ex.context()); })
+    return is_system(ex.context());
+  else
+    return false;
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

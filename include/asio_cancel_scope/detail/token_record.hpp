@@ -5,6 +5,7 @@
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/handover.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/serial_executor.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 
 #include <atomic>
@@ -36,7 +37,9 @@ class token_record final : public child_record<Executor, C> {
   [[nodiscard]] bool claims_outcome() noexcept override { return true; }
 
   bool hand_out() noexcept override {
-    switch (post_surely(work_.get_executor(), delivery(*this))) {
+    auto const its = work_.get_executor();
+    switch (is_nowhere(its) ? post_surely(this->get_executor(), delivery(*this))
+                            : post_surely(its, delivery(*this))) {
       case posting::accepted:
       case posting::stuck: break;
       case posting::refused: drop(); break;
