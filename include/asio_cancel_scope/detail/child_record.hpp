@@ -153,7 +153,10 @@ class child_completion : public completes_on<Executor> {
       : completes_on<Executor>(other), child_(std::exchange(other.child_, nullptr)) {}
   child_completion& operator=(child_completion&&) = delete;
   ~child_completion() {
-    if (child_ && !handover::give_back(static_cast<record<Executor>*>(child_)))
+    if (!child_ || handover::give_back(static_cast<record<Executor>*>(child_))) return;
+    if (child_->ending == record<Executor>::end::failed)
+      child_->scope.finish(*child_, std::move(child_->error));
+    else
       child_->scope.lose(*child_);
   }
 
@@ -204,7 +207,11 @@ class coroutine_record
       asio::co_spawn(awaitable_executor(this->get_executor()), Entry(*this),
                      child_completion<Executor, value_type>(*this));
     } catch (...) {
-      return this->scope.finish(*this, std::current_exception());
+      if (call.returned()) return this->scope.finish(*this, std::current_exception());
+      // The handler is in a frame that Asio is still to destroy, and ends the child then.
+      this->ending = record<Executor>::end::failed;
+      this->error = std::current_exception();
+      return;
     }
     if (call.returned()) this->scope.lose(*this);
   }
