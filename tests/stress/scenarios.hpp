@@ -15,9 +15,10 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
-#include <span>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,11 +41,17 @@ struct world {
   /// What is done from outside.
   std::deque<std::function<void()>> deeds;
 
-  /// Coroutines and joins that have to come to an end.
+  /// What ends everything, whatever has been done before.
+  std::vector<std::function<void()>> ends;
+
+  /// Handlers of coroutines and joins, all of which have to be called.
   int expected = 0;
   int ended = 0;
+  int alive = 0;
 
-  std::exception_ptr thrown;  // by a deed
+  std::exception_ptr thrown;      // by a deed
+  std::exception_ptr unexpected;  // what a handler got, if it is neither an error on purpose, nor a
+                                  // cancellation, nor want of memory
 
   [[nodiscard]] manual_event& event(std::size_t i) { return (*events)[i]; }
 
@@ -61,10 +68,47 @@ struct world {
     then([this, i] { event(i).set(); });
   }
 
+  class expectation {
+   public:
+    explicit expectation(world& w) noexcept : world_(&w) { ++world_->alive; }
+    expectation(expectation&& other) noexcept : expectation(*other.world_) {}
+    expectation(expectation const& other) noexcept : expectation(*other.world_) {}
+    expectation& operator=(expectation const&) = delete;
+    ~expectation() { --world_->alive; }
+
+    template <typename... Args>
+    void operator()(Args const&... args) {
+      ++world_->ended;
+      (world_->look_at(args), ...);
+    }
+
+   private:
+    world* world_;
+  };
+
   /// The handler of something that must complete.
-  [[nodiscard]] auto expect() {
+  [[nodiscard]] expectation expect() {
     ++expected;
-    return [this](auto&&...) { ++ended; };
+    return expectation(*this);
+  }
+
+  void look_at(auto const& argument) {
+    if constexpr (std::is_same_v<decltype(argument), std::exception_ptr const&>) {
+      try {
+        if (argument) std::rethrow_exception(argument);
+      } catch (std::bad_alloc const&) {
+      } catch (std::runtime_error const&) {
+      } catch (...) {
+        unexpected = argument;
+      }
+    }
+  }
+
+  /// A scope on the first context.
+  cancel_scope<>& scope(scope_options options = {}) {
+    auto& made = make<cancel_scope<>>(*a, std::move(options));
+    ends.push_back([&made] { made.cancel(); });
+    return made;
   }
 
   /// Runs a coroutine that is expected to end, and can be cancelled through the signal.
@@ -72,6 +116,7 @@ struct world {
   asio::cancellation_signal& host(Body body) {
     auto& signal = make<asio::cancellation_signal>();
     auto const ex = a->get_executor();
+    ends.push_back([&signal] { signal.emit(asio::cancellation_type::terminal); });
     asio::co_spawn(ex, std::move(body),
                    asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(ex, expect())));
     return signal;
@@ -85,7 +130,12 @@ struct world {
   bool step() {
     a->restart();
     b->restart();
-    if (a->poll_one() != 0 || b->poll_one() != 0) return true;
+    try {
+      if (a->poll_one() != 0 || b->poll_one() != 0) return true;
+    } catch (std::bad_alloc const&) {
+      // An operation could not be started: what awaited it is gone.
+      return true;
+    }
     if (deeds.empty()) return false;
     auto const deed = std::move(deeds.front());
     deeds.pop_front();
@@ -125,7 +175,7 @@ inline awaitable<void> fails(world& w, std::size_t event, tracked) {
 }
 
 inline void children_in_every_state(world& w) {
-  auto& scope = w.make<cancel_scope<>>(*w.a);
+  auto& scope = w.scope();
   w.make<child<tracked>>(scope.spawn(gives(w, 0, tracked())));
   scope.spawn(waits(w, 1, tracked()));
   scope.spawn(sleeps(tracked()));
@@ -174,7 +224,7 @@ inline void deadlines(world& w) {
 }
 
 inline void tokens(world& w) {
-  auto& scope = w.make<cancel_scope<>>(*w.a);
+  auto& scope = w.scope();
   auto& signal = w.make<asio::cancellation_signal>();
   scope.spawn(gives(w, 0, tracked()), w.expect());
   scope.spawn(
@@ -188,7 +238,7 @@ inline void tokens(world& w) {
 }
 
 inline void handles(world& w) {
-  auto& scope = w.make<cancel_scope<>>(*w.a);
+  auto& scope = w.scope();
   auto& one = w.make<child<tracked>>(scope.spawn(gives(w, 0, tracked())));
   auto& two = w.make<child<void>>(scope.spawn(*w.b, [&w] { return waits(w, 5, tracked()); }));
   auto& three = w.make<std::optional<child<void>>>(scope.spawn(waits(w, 1, tracked())));
@@ -223,7 +273,7 @@ inline void shields(world& w) {
 }
 
 inline void room_and_readiness(world& w) {
-  auto& scope = w.make<cancel_scope<>>(*w.a, scope_options().max_children(1));
+  auto& scope = w.scope(scope_options().max_children(1));
   auto& first = w.make<child<void>>(scope.spawn(waits(w, 5, tracked())));
   auto& signal = w.make<asio::cancellation_signal>();
   scope.async_spawn(waits(w, 1, tracked()), w.expect());
@@ -257,7 +307,7 @@ inline void races_and_gathers(world& w) {
 }
 
 inline void adopted_operations(world& w) {
-  auto& scope = w.make<cancel_scope<>>(*w.a);
+  auto& scope = w.scope();
   auto& timer = w.make<asio::steady_timer>(*w.a, 1h);
   auto& other = w.make<asio::steady_timer>(*w.b, 1h);
   timer.async_wait(scope.track(w.expect()));
@@ -278,6 +328,8 @@ inline void graceful_shutdown(world& w) {
   w.host([&w, inside]() -> awaitable<void> {
     auto const body = [&w, inside](cancel_scope<>& scope) -> awaitable<void> {
       *inside = &scope;
+      auto const forget = [](cancel_scope<>** at) { *at = nullptr; };
+      std::unique_ptr<cancel_scope<>*, decltype(forget)> const until_left(inside, forget);
       scope.spawn(child_options().graceful(), waits(w, 5, tracked()));
       scope.spawn(child_options().service(), waits(w, 5, tracked()));
       scope.spawn(waits(w, 5, tracked()));
@@ -285,8 +337,12 @@ inline void graceful_shutdown(world& w) {
     };
     co_await with_cancel_scope(body);
   });
-  w.then([inside] { (*inside)->shutdown(1h); });
-  w.then([inside] { (*inside)->shutdown(0s); });
+  w.then([inside] {
+    if (*inside) (*inside)->shutdown(1h);
+  });
+  w.then([inside] {
+    if (*inside) (*inside)->shutdown(0s);
+  });
 }
 
 inline void errors(world& w) {

@@ -22,6 +22,7 @@ inline constexpr long never = std::numeric_limits<long>::max();
 // Allocations that still succeed on this thread.
 inline thread_local long left = never;
 inline thread_local long failed = 0;
+inline thread_local bool fails_once = false;
 // Blocks in use.
 inline std::atomic<long> blocks{0};
 
@@ -34,6 +35,9 @@ inline bool may_allocate() noexcept {
     return true;
   }
   ++failed;
+  if (fails_once) {
+    left = never;
+  }
   return false;
 }
 
@@ -47,6 +51,24 @@ class no_memory_after {
   no_memory_after(no_memory_after const&) = delete;
   no_memory_after& operator=(no_memory_after const&) = delete;
   ~no_memory_after() { left = never; }
+
+  static bool has_failed() noexcept { return failed != 0; }
+};
+
+/// In its lifetime the allocation after `n` others fails, and no other.
+class one_failure_after {
+ public:
+  explicit one_failure_after(long n) noexcept {
+    failed = 0;
+    left = n;
+    fails_once = true;
+  }
+  one_failure_after(one_failure_after const&) = delete;
+  one_failure_after& operator=(one_failure_after const&) = delete;
+  ~one_failure_after() {
+    left = never;
+    fails_once = false;
+  }
 
   static bool has_failed() noexcept { return failed != 0; }
 };

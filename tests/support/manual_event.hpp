@@ -117,6 +117,20 @@ class manual_event {
     template <typename Handler>
     void operator()(Handler&& handler) {
       auto const w = support::store_handler(std::forward<Handler>(handler), fallback);
+      try {
+        enter(w);
+      } catch (...) {
+        // No memory: the operation has not started.
+        if (w->claim()) {
+          w->service().remove(*w);
+        }
+        throw;
+      }
+    }
+
+   private:
+    template <typename Waiter>
+    void enter(std::shared_ptr<Waiter> const& w) {
       auto slot = w->slot();
       if (slot.is_connected() && accepted != asio::cancellation_type::none) {
         slot.assign([event = std::weak_ptr<state>(event), weak = std::weak_ptr<support::waiter>(w),
