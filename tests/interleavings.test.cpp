@@ -170,9 +170,8 @@ TEST_CASE("rule 7: a child ends before the emission that is on its way to it",
   }
 }
 
-TEST_CASE(
-    "rule 8: a stronger request is made while a weaker is handed over is all that is sent",
-    "[cancel_scope][interleaving]") {
+TEST_CASE("rule 8: a stronger request is made while a weaker is handed over is all that is sent",
+          "[cancel_scope][interleaving]") {
   place p;
   cancel_scope<> scope(p.ctx);
   event_log log;
