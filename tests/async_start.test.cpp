@@ -424,6 +424,30 @@ TEST_CASE("B158: a value whose move throws is an error of the child that says it
   CHECK_FALSE(scope.cancel_called());
 }
 
+TEST_CASE("B175: at whichever of its moves a value throws its start is told once",
+          "[async_start][error]") {
+  bool arrived = false;
+  for (int moves = 0; !arrived; ++moves) {
+    REQUIRE(moves < 20);
+    asio::io_context ctx;
+    cancel_scope<> scope(ctx);
+    event_log log;
+    scope.async_start<throws_on_move>(
+        [&](ready_signal<throws_on_move> ready) -> awaitable<void> {
+          ready(throws_on_move(moves));
+          co_return;
+        },
+        [&](std::exception_ptr e, throws_on_move&&) { log.add(e ? message_of(e) : "arrived"); });
+    drain(ctx);
+    INFO("throws at move " << moves);
+    REQUIRE(log.size() == 1);
+    arrived = log.str() == "arrived";
+    CHECK((arrived || log.str() == "throws_on_move"));
+    CHECK_FALSE(scope.cancel_called());
+    CHECK(scope.size() == 0);
+  }
+}
+
 TEST_CASE("conventions: an async_start that is never awaited does nothing", "[async_start]") {
   asio::io_context ctx;
   cancel_scope<> scope(ctx);

@@ -75,7 +75,12 @@ class start_record final : public coroutine_record<Executor, std::invoke_result_
                         Handler& handler) {
       auto& start = static_cast<start_record&>(*child);
       if (!failure && !start.settled_) failure = start.why_not_ready();
-      auto said = std::move(start.said_);
+      std::optional<typename readiness<V>::said_type> said;
+      try {
+        if (!failure) said.emplace(*std::move(start.said_));
+      } catch (...) {
+        failure = std::current_exception();
+      }
       child.reset();
       if constexpr (std::is_void_v<V>) {
         std::move(handler)(failure);
