@@ -164,6 +164,31 @@ TEST_CASE("rule 26: adapters of tokens go inside track", "[cancel_scope][track]"
   CHECK(is_aborted(ec));
 }
 
+#if ACS_TEST_ASIO_VERSION >= 103100
+TEST_CASE("rule 26: cancel_after goes inside track and around it", "[cancel_scope][track]") {
+  auto const time = GENERATE(1ms, std::chrono::milliseconds(1h));
+  auto const inside = GENERATE(false, true);
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx);
+  asio::steady_timer never(ctx, asio::steady_timer::time_point::max());
+  error_code seen;
+  auto const see = [&](error_code ec) { seen = ec; };
+  if (inside) {
+    never.async_wait(scope.track(asio::cancel_after(time, see)));
+  } else {
+    never.async_wait(asio::cancel_after(time, scope.track(see)));
+  }
+  CHECK(scope.size() == 1);
+  if (time > 1ms) {
+    scope.cancel();
+  }
+  ctx.run();
+  CHECK(is_aborted(seen));
+  CHECK(scope.size() == 0);
+  CHECK(scope.cancelled_caught() == (time > 1ms));
+}
+#endif
+
 TEST_CASE("rule 5: what is tracked after a cancel is started and told but not in the same call",
           "[cancel_scope][track]") {
   asio::io_context ctx;

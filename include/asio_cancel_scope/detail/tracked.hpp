@@ -234,14 +234,20 @@ class tracked_token {
 template <typename Executor, typename Token, typename... Signatures>
 class asio_cancel_scope::detail::asio::async_result<
     asio_cancel_scope::detail::tracked_token<Executor, Token>, Signatures...> {
+  template <typename Initiation>
+  using initiation_of =
+      asio_cancel_scope::detail::tracked_initiation<Executor, std::decay_t<Initiation>>;
+
  public:
+  // The return type is written down, so that a concept or an adapter of tokens that only asks
+  // whether the token fits does not look into the initiation, which then may be a stand-in.
   template <typename Initiation, typename Tracked, typename... Args>
-  static auto initiate(Initiation&& initiation, Tracked&& token, Args&&... args) {
+  static auto initiate(Initiation&& initiation, Tracked&& token, Args&&... args)
+      -> decltype(asio_cancel_scope::detail::asio::async_initiate<Token, Signatures...>(
+          std::declval<initiation_of<Initiation>>(), token.inner(), std::forward<Args>(args)...)) {
     namespace backend = asio_cancel_scope::detail::asio;
-    using initiation_type =
-        asio_cancel_scope::detail::tracked_initiation<Executor, std::decay_t<Initiation>>;
     return backend::async_initiate<Token, Signatures...>(
-        initiation_type(token.take_claim(), std::forward<Initiation>(initiation)), token.inner(),
-        std::forward<Args>(args)...);
+        initiation_of<Initiation>(token.take_claim(), std::forward<Initiation>(initiation)),
+        token.inner(), std::forward<Args>(args)...);
   }
 };
