@@ -231,11 +231,23 @@ TEST_CASE("gather: ranges of every kind are taken", "[gather][range]") {
       auto const copied = co_await gather(kept);
       CHECK(copied == std::vector<int>{1, 2});
     }
+  });
+}
+
+TEST_CASE("asio issue 1375: a gather of a range of nobody completes", "[gather][range]") {
+  asio::io_context ctx;
+  event_log log;
+  host h(ctx, [&]() -> awaitable<void> {
     auto const nobody = co_await gather(std::vector<awaitable<int>>());
     CHECK(nobody.empty());
     auto const values = co_await gather(std::vector<awaitable<not_default_constructible>>());
     CHECK(values.empty());
+    co_await gather(std::vector<awaitable<void>>());
+    log.add("gathered");
   });
+  drain(ctx);
+  CHECK(log.str() == "gathered");
+  CHECK(h.clean());
 }
 
 TEST_CASE("asio issue 1715: the first real error ends it and its very object is thrown",

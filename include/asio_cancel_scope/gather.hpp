@@ -88,7 +88,8 @@ auto gather(X&& x, Xs&&... xs) {
 
 /// Runs all elements of @p range at once and gives their values, in order.
 ///
-/// @param range  Of awaitables, to be moved in, or of callables. An empty one gives no values.
+/// @param range  Of awaitables, to be moved in, or of callables. An empty one gives no values, and
+///   is over at once; with Asio's make_parallel_group it never is (asio issue 1375).
 ///
 /// @return An awaitable of a `std::vector` of the values, or of void.
 template <std::ranges::input_range Range>

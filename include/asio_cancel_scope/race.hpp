@@ -94,7 +94,8 @@ auto race(X&& x, Xs&&... xs) {
 
 /// Runs all elements of @p range at once and gives the value of the first that returns.
 ///
-/// @param range  Of awaitables, to be moved in, or of callables. An empty one has no winner.
+/// @param range  Of awaitables, to be moved in, or of callables. An empty one has no winner, and is
+///   over at once; with Asio's make_parallel_group it never is (asio issue 1375).
 ///
 /// @return An awaitable of `race_result<T>`.
 template <std::ranges::input_range Range>
