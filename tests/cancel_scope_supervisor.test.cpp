@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 #include "support/manual_event.hpp"
 #include "support/run.hpp"
+#include "support/tracked.hpp"
 
 #include <exception>
 #include <stdexcept>
@@ -42,6 +43,35 @@ scope_options supervisor() {
 }
 
 }  // namespace
+
+TEST_CASE("rule 11: a supervisor without an observer keeps the first error only",
+          "[cancel_scope][error]") {
+  struct counted_failure : failure {
+    counted_failure() : failure("counted") {}
+    tracked counted;
+  };
+  auto const fails = []() -> awaitable<void> {
+    throw counted_failure();
+    co_return;
+  };
+  auto const outcome = error_of([&] {
+    run([&]() -> awaitable<void> {
+      co_await with_cancel_scope(supervisor(), [&](auto& scope) -> awaitable<void> {
+        for (int i = 0; i < 20; ++i) {
+          auto child = scope.spawn(fails);
+          try {
+            co_await child.async_join(use_awaitable);
+            FAIL("it has not failed");
+          } catch (counted_failure const&) {
+          }
+        }
+        co_await asio::post(use_awaitable);  // lets go of what has told of the last
+        CHECK(tracked::alive() == 1);
+      });
+    });
+  });
+  CHECK(message_of(outcome) == "counted");
+}
 
 TEST_CASE(
     "rule 11: under keep_running an error of a child goes to on_suppressed and cancels nothing",
