@@ -4,6 +4,7 @@
 
 #include "support/asio.hpp"
 #include "support/catch.hpp"
+#include "support/ended.hpp"
 #include "support/event_log.hpp"
 #include "support/logged.hpp"
 #include "support/manual_event.hpp"
@@ -16,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 using namespace asio_cancel_scope;
@@ -71,6 +73,42 @@ TEST_CASE("rule 19: children that have not started when the scope is destroyed n
   CHECK(handle->done());
   CHECK_THROWS_AS(handle->get(), system_error);
   CHECK(tracked::alive() == 0);
+}
+
+TEST_CASE("rule 3: what was prepared starts nothing when its scope has been destroyed",
+          "[cancel_scope][shutdown]") {
+  bool const left = GENERATE(false, true);
+  asio::io_context ctx;
+  manual_event never;
+  bool started = false;
+  auto const work = [&]() -> awaitable<void> {
+    started = true;
+    co_return;
+  };
+  auto const ready_work = [&](ready_signal<> ready) -> awaitable<void> {
+    started = true;
+    ready();
+    co_return;
+  };
+  auto scope = std::make_unique<cancel_scope<>>(ctx);
+  if (left) {
+    scope->spawn(never.wait());
+  }
+  auto spawned = scope->spawn(work, use_awaitable);
+  auto let_in = scope->async_spawn(work, use_awaitable);
+  auto ready = scope->async_start(ready_work, use_awaitable);
+  scope.reset();
+  std::string words;
+  host h(ctx, [&]() -> awaitable<void> {
+    words += co_await ended(std::move(spawned)) + ", ";
+    words += co_await ended(std::move(let_in)) + ", ";
+    words += co_await ended(std::move(ready));
+  });
+  drain(ctx);
+  CHECK(h.clean());
+  CHECK_FALSE(started);
+  std::string const closed = "asio_cancel_scope: the scope is closed: nothing can be started in it";
+  CHECK(words == (left ? "aborted, value, aborted" : closed + ", " + closed + ", " + closed));
 }
 
 TEST_CASE("rule 19: a scope is destroyed on another executor than that of its children",

@@ -148,8 +148,9 @@ void scope_state<Executor>::abandon() noexcept {
     std::lock_guard const lock(mutex_);
     owner_gone_ = true;
     left = live_ != 0;
-    if (!left) timer_.stop();
     if (!closed_ && joins_.empty()) unseen = std::exchange(first_error_, nullptr);
+    // An operation that has been prepared may be started later: nobody would own its child.
+    if (!left) close();
   }
   if (unseen) suppress(unseen);
   if (!left) return;
