@@ -88,8 +88,6 @@ struct deliver_child_outcome {
   template <typename Executor, typename Handler>
   static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
                       Handler& handler) {
-    // Only a child that is done has an outcome to look at: a wait that was cancelled has none.
-    if (!failure && child->error) child->scope.note_given(child->error);
     auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
     complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
   }

@@ -192,7 +192,7 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
       first_error_ = child.error;
     else
       suppressed = !child.is_body() || !is_known(child.error);
-    // The body may have it from the observer, and throw it on.
+    // The body may have it from the observer or from the child's handle, and throw it on.
     if (suppressed && first_error_ && settings_.on_suppressed) remember(child.error);
   }
   if (suppressed) suppress(child.error);
@@ -201,7 +201,6 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
 
 template <typename Executor>
 void record<Executor>::throw_failure() const {
-  if (error) scope.note_given(error);
   if (auto const e = failure()) std::rethrow_exception(e);
 }
 

@@ -230,14 +230,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// The scope object goes. Children that are left are asked to end, and nobody waits.
   void abandon() noexcept;
 
-  /// Remembers an error that a handle gives to somebody, who may be the body and throw it on: the
-  /// observer is not to hear of it then.
-  void note_given(std::exception_ptr const& e) noexcept {
-    if (!settings_.on_suppressed) return;
-    std::lock_guard const lock(mutex_);
-    if (first_error_ && !is_known(e)) remember(e);
-  }
-
   // --------------------------------------------------------------------------------------- queries
 
   [[nodiscard]] bool cancel_called() const noexcept {
@@ -529,9 +521,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   bool lost_ = false;          // a child was destroyed unfinished
   cause cause_ = cause::none;  // of the first request
   std::exception_ptr first_error_;  // the first real error; thrown in the end
-  // Errors that handles, or the observer, gave to somebody once the scope had failed; kept if there
-  // is an observer only. Then no child starts after that, or the body has ended, so there are no
-  // more than there were children then.
+  // Errors that the observer was given once the scope had failed. No child starts after that, or
+  // the body has ended, so there are no more than there were children then.
   std::vector<std::exception_ptr> given_errors_;
   std::optional<std::stop_source> stop_;  // made when somebody asks for a token
   std::optional<time_point> deadline_;
