@@ -217,6 +217,9 @@ class cancel_scope {
   /// The context that the child is to run on must not die while it waits for room. A child that
   /// waits here for room in its own full scope keeps its own place meanwhile: if all do, nobody
   /// gets in.
+  ///
+  /// @par Example
+  /// @snippet examples/16_bounded_server.cpp bounded
   template <typename C, typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<C>)
   auto async_spawn(C&& c, CompletionToken&& token = CompletionToken()) {
@@ -258,6 +261,10 @@ class cancel_scope {
   /// @par Errors
   /// @li what the child ends with before it is ready; `operation_aborted` if it never started.
   /// @li `std::logic_error` if it ends without having said so, or if the scope is closed.
+  ///
+  /// @par Example
+  /// @snippet examples/15_ready_server.cpp server
+  /// @snippet examples/15_ready_server.cpp start
   template <typename V = void, typename F,
             typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<F>)
@@ -300,6 +307,9 @@ class cancel_scope {
   ///
   /// @throws std::logic_error if the scope is closed; std::length_error if it has no room;
   ///   std::bad_alloc.
+  ///
+  /// @par Example
+  /// @snippet examples/20_track.cpp track
   template <typename CompletionToken>
   [[nodiscard]] auto track(CompletionToken&& token) {
     return detail::tracked_token<Executor, std::decay_t<CompletionToken>>(

@@ -45,6 +45,9 @@ class child_options {
   /// Makes the child a service: it does not keep the scope open. When the body and all other
   /// children have ended it is cancelled, and waited for. As Trio's issue 1521 and corral's `with`
   /// have it.
+  ///
+  /// @par Example
+  /// @snippet examples/21_service.cpp service
   child_options& service() & noexcept {
     settings_.service = true;
     return *this;

@@ -13,6 +13,17 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// ready: who waits for it goes on, and the child goes on in the scope. As Trio's `task_status`.
 ///
 /// Copies stand for the same child. To be called by the child, at any point, the first included.
+///
+/// @par Object Lifetimes
+/// May outlive the child, its scope and its context, and then throws when it is called.
+///
+/// @par Thread Safety
+/// @e Distinct @e objects: Unsafe if they stand for the same child, which is the one to call
+/// them.@n
+/// @e Shared @e objects: Unsafe.
+///
+/// @par Example
+/// @snippet examples/15_ready_server.cpp server
 template <typename V = void>
 class ready_signal {
  public:
