@@ -140,6 +140,24 @@ TEST_CASE("conventions: the handler of async_spawn runs on its own executor",
   CHECK(heard == 1);
 }
 
+TEST_CASE("B169: who waited for room has the only handle", "[async_spawn][token]") {
+  asio::io_context ctx;
+  asio::io_context other;
+  cancel_scope<> scope(ctx);
+  bool told = false;
+  scope.async_spawn([]() -> awaitable<tracked> { co_return tracked(); },
+                    asio::bind_executor(other, [&](std::exception_ptr, child<tracked> handle) {
+                      CHECK(handle.done());
+                      CHECK(tracked::alive() == 1);
+                      { auto const dropped = std::move(handle); }
+                      CHECK(tracked::alive() == 0);
+                      told = true;
+                    }));
+  drain(ctx);
+  drain(other);
+  CHECK(told);
+}
+
 TEST_CASE("B179: a child that has waited for room runs where it was to run",
           "[async_spawn][executor]") {
   asio::io_context ctx;

@@ -82,9 +82,10 @@ class initiate_spawn_when_room {
     static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
                         Handler& handler) {
       using record_type = outcome_record<Executor, typename Child::value_type>;
-      std::move(handler)(
-          failure,
-          access::make<Child>(failure ? nullptr : std::static_pointer_cast<record_type>(child)));
+      auto handle = access::make<Child>(
+          failure ? nullptr : std::static_pointer_cast<record_type>(std::move(child)));
+      child.reset();
+      std::move(handler)(failure, std::move(handle));
     }
   };
 
