@@ -411,7 +411,8 @@ TEST_CASE("race: a range of awaitables is moved in and its winner has a place", 
   }
 }
 
-TEST_CASE("asio issue 1375: a race of a range of nobody completes and has no winner", "[race][range]") {
+TEST_CASE("asio issue 1375: a race of a range of nobody completes and has no winner",
+          "[race][range]") {
   asio::io_context ctx;
   event_log log;
   host h(ctx, [&]() -> awaitable<void> {
