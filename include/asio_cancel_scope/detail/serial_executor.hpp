@@ -17,11 +17,11 @@ concept executor = asio::is_executor<T>::value || asio::execution::is_executor<T
 template <typename T>
 concept execution_context = std::convertible_to<T&, asio::execution_context&>;
 
-/// An executor type whose handlers run in parallel with each other: nothing of one coroutine may
-/// run on it without a strand.
+/// An executor type whose handlers run in parallel with each other, also with a default token:
+/// nothing of one coroutine may run on it without a strand.
 template <typename T>
-concept parallel_executor =
-    std::same_as<T, asio::thread_pool::executor_type> || std::same_as<T, asio::system_executor>;
+concept parallel_executor = std::derived_from<T, asio::thread_pool::executor_type> ||
+                            std::derived_from<T, asio::system_executor>;
 
 template <typename T>
 concept erased_executor = requires(T const& ex) {
