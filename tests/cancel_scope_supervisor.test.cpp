@@ -7,7 +7,9 @@
 #include "support/run.hpp"
 #include "support/tracked.hpp"
 
+#include <algorithm>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -216,4 +218,39 @@ TEST_CASE("rule 11: under keep_running without on_suppressed a child that failed
   event.set();
   drain(ctx);
   CHECK(h.error() == of_child);
+}
+
+TEST_CASE("rule 11: a supervisor keeps the first error only, also when handles give the others",
+          "[cancel_scope][error]") {
+  asio::io_context ctx;
+  std::vector<std::weak_ptr<int>> thrown;
+  auto const left = [&] {
+    return std::count_if(thrown.begin(), thrown.end(), [](auto const& e) { return !e.expired(); });
+  };
+  auto supervise = [&](cancel_scope<>& scope) -> awaitable<void> {
+    for (int round = 0; round < 10; ++round) {
+      auto failing = scope.spawn([&]() -> awaitable<void> {
+        auto const error = std::make_shared<int>(round);
+        thrown.push_back(error);
+        throw error;
+        co_return;
+      });
+      try {
+        co_await failing.async_join(asio::use_awaitable);
+      } catch (std::shared_ptr<int> const&) {
+      }
+    }
+    // What is being thrown last is still on its way.
+    co_await asio::post(asio::use_awaitable);
+    CHECK(left() <= 2);
+  };
+  bool failed = false;
+  run(ctx, [&]() -> awaitable<void> {
+    try {
+      co_await with_cancel_scope(scope_options().policy(on_child_error::keep_running), supervise);
+    } catch (std::shared_ptr<int> const& e) {
+      failed = *e == 0;
+    }
+  });
+  CHECK(failed);
 }
