@@ -278,6 +278,22 @@ TEST_CASE("conventions: a scope whose executor has a default token is made from 
   run(ctx, [&]() -> awaitable<void> { co_await scope.async_join(); });
 }
 
+TEST_CASE("conventions: child_options may name the executor under one with a default token",
+          "[cancel_scope][token]") {
+  using plain = asio::io_context::executor_type;
+  using executor = asio::use_awaitable_t<plain>::executor_with_default<plain>;
+  asio::io_context ctx;
+  asio::io_context other;
+  cancel_scope<executor> scope(ctx);
+  auto handle =
+      scope.spawn(child_options().on(other), []() -> awaitable<int, executor> { co_return 3; });
+  CHECK(handle.get_executor() == other.get_executor());
+  drain(ctx);
+  CHECK(!handle.done());
+  drain(other);
+  CHECK(handle.get() == 3);
+}
+
 TEST_CASE("conventions: initiations tell their executor", "[cancel_scope][token]") {
   asio::io_context ctx;
   asio::any_io_executor const strand = asio::make_strand(ctx);

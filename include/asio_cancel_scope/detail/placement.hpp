@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <typeinfo>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
@@ -24,6 +25,26 @@ template <typename T>
 concept placement =
     executor<std::remove_cvref_t<T>> || execution_context<std::remove_reference_t<T>> ||
     child_settings_holder<std::remove_reference_t<T>>;
+
+/// What an executor is that only adds a default token to another, as `as_default_on` makes it: that
+/// other.
+template <typename Executor>
+struct without_default_token {
+  using type = Executor;
+};
+
+template <template <typename> typename WithDefault, typename Inner>
+  requires std::derived_from<WithDefault<Inner>, Inner>
+struct without_default_token<WithDefault<Inner>> {
+  using type = Inner;
+};
+
+/// The executor that `ex` holds, if it is a `Target`.
+template <typename Target>
+[[nodiscard]] Target const* held_by(asio::any_io_executor const& ex) noexcept {
+  // target() does not check the type on every version of Asio.
+  return ex.target_type() == typeid(Target) ? ex.template target<Target>() : nullptr;
+}
 
 template <typename Executor, typename From>
 [[nodiscard]] Executor executor_from(From const& ex) {
@@ -46,10 +67,11 @@ template <typename Executor, typename Where>
     if constexpr (std::is_convertible_v<asio::any_io_executor, Executor>) {
       return Executor(*ex);
     } else {
-      if (ex->target_type() != typeid(Executor))
-        throw std::invalid_argument(
-            "asio_cancel_scope: the executor in child_options is not of the scope's executor type");
-      return *ex->template target<Executor>();
+      using plain = typename without_default_token<Executor>::type;
+      if (auto const* const held = held_by<Executor>(*ex)) return *held;
+      if (auto const* const held = held_by<plain>(*ex)) return Executor(*held);
+      throw std::invalid_argument(
+          "asio_cancel_scope: the executor in child_options is not of the scope's executor type");
     }
   }
 }
