@@ -294,6 +294,33 @@ TEST_CASE("conventions: child_options may name the executor under one with a def
   CHECK(handle.get() == 3);
 }
 
+TEST_CASE("conventions: handlers get their arguments as rvalues", "[cancel_scope][token]") {
+  asio::io_context ctx;
+  int called = 0;
+  auto const count = [&called](std::exception_ptr&&, auto&&...) { ++called; };
+  auto start = [](ready_signal<int> ready) -> awaitable<void> {
+    ready(1);
+    co_return;
+  };
+  auto start_with_nothing = [](ready_signal<> ready) -> awaitable<void> {
+    ready();
+    co_return;
+  };
+  auto make_one = []() -> awaitable<int> { co_return 1; };
+  auto make_nothing = []() -> awaitable<void> { co_return; };
+  cancel_scope<> scope(ctx);
+  scope.spawn(make_one, count);
+  scope.spawn(make_nothing, count);
+  scope.spawn(make_one).async_join(count);
+  scope.spawn(make_nothing).async_join(count);
+  scope.async_spawn(make_one, count);
+  scope.async_start<int>(start, count);
+  scope.async_start(start_with_nothing, count);
+  scope.async_join(count);
+  drain(ctx);
+  CHECK(called == 8);
+}
+
 TEST_CASE("conventions: initiations tell their executor", "[cancel_scope][token]") {
   asio::io_context ctx;
   asio::any_io_executor const strand = asio::make_strand(ctx);

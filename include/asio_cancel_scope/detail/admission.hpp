@@ -85,7 +85,7 @@ class initiate_spawn_when_room {
       auto handle = access::make<Child>(
           failure ? nullptr : std::static_pointer_cast<record_type>(std::move(child)));
       child.reset();
-      std::move(handler)(failure, std::move(handle));
+      std::move(handler)(std::move(failure), std::move(handle));
     }
   };
 

@@ -175,7 +175,7 @@ class initiate_next {
         failure = std::current_exception();
       }
       from.reset();
-      std::move(handler)(failure, std::move(next));
+      std::move(handler)(std::move(failure), std::move(next));
     }
   };
 

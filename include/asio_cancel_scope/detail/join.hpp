@@ -57,7 +57,7 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
   if (!failure) failure = child.failure();
   if constexpr (std::is_void_v<T>) {
     let_go();
-    std::move(handler)(failure);
+    std::move(handler)(std::move(failure));
   } else {
     std::optional<T> value;
     try {
@@ -67,7 +67,7 @@ void complete_with(outcome_record<Executor, T>& child, std::exception_ptr failur
     }
     let_go();
     if (failure)
-      std::move(handler)(failure, T());
+      std::move(handler)(std::move(failure), T());
     else
       std::move(handler)(std::exception_ptr(), std::move(*value));
   }
@@ -79,7 +79,7 @@ struct deliver_scope_outcome {
                       Handler& handler) {
     if (!failure) failure = scope->outcome();
     scope.reset();
-    std::move(handler)(failure);
+    std::move(handler)(std::move(failure));
   }
 };
 

@@ -83,10 +83,10 @@ class start_record final : public coroutine_record<Executor, std::invoke_result_
       }
       child.reset();
       if constexpr (std::is_void_v<V>) {
-        std::move(handler)(failure);
+        std::move(handler)(std::move(failure));
       } else {
         if (failure)
-          std::move(handler)(failure, V());
+          std::move(handler)(std::move(failure), V());
         else
           std::move(handler)(std::exception_ptr(), *std::move(said));
       }
