@@ -101,6 +101,24 @@ TEST_CASE("rule 18: a shutdown that is called again forces", "[shutdown]") {
   CHECK(s.time.waits() == 0);
 }
 
+TEST_CASE("section 4: a shutdown that asks for nothing new tells nobody again", "[shutdown]") {
+  asio::io_context ctx;
+  asio::io_context of_child;
+  manual_event stubborn;
+  cancel_scope<> scope(ctx);
+  scope.spawn(of_child, stubborn.wait_ignoring_cancellation());
+  drain(of_child);
+  scope.shutdown(1h);
+  CHECK(drain(of_child) != 0);
+  scope.shutdown(1h);
+  CHECK(drain(of_child) != 0);
+  scope.shutdown(1h);
+  CHECK(drain(of_child) == 0);
+  stubborn.set();
+  drain(of_child);
+  CHECK(scope.size() == 0);
+}
+
 TEST_CASE("rule 18: a cancel within the grace period forces", "[shutdown]") {
   shutting_down s;
   s.shutdown(1h);
