@@ -15,6 +15,9 @@
 #include <asio_cancel_scope.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -237,6 +240,53 @@ TEST_CASE("design 2: of several who wait for a child the cancelled one alone end
     if (i != which) expected += " " + std::to_string(i);
   CHECK(log.str() == expected);
   CHECK_FALSE(scope.cancel_called());
+}
+
+TEST_CASE("section 4: twenty thousand waits for one child are cancelled last come first",
+          "[child][cancel]") {
+  constexpr std::size_t many = 20'000;
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx);
+  manual_event event;
+  std::deque<asio::cancellation_signal> signals(many);
+  std::size_t ended = 0;
+  auto handle = scope.spawn(event.wait());
+  for (auto& signal : signals)
+    handle.async_join(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { ended += !!e; }));
+  drain(ctx);
+  auto const started = std::chrono::steady_clock::now();
+  for (auto signal = signals.rbegin(); signal != signals.rend(); ++signal) {
+    signal->emit(asio::cancellation_type::terminal);
+    signal->emit(asio::cancellation_type::terminal);
+  }
+  drain(ctx);
+  CHECK(ended == many);
+  CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(10));
+  event.set();
+  drain(ctx);
+  CHECK(handle.done());
+}
+
+TEST_CASE("design 2: a wait that was cancelled and dropped is not asked to end again",
+          "[child][lifetime]") {
+  asio::io_context ctx;
+  std::optional<asio::io_context> other(std::in_place);
+  cancel_scope<> scope(ctx);
+  manual_event event;
+  asio::cancellation_signal signal;
+  auto handle = scope.spawn(event.wait());
+  auto const never_called = [](std::exception_ptr) { FAIL(); };
+  handle.async_join(asio::bind_executor(
+      *other, asio::bind_cancellation_slot(signal.slot(), never_called)));
+  drain(ctx);
+  signal.emit(asio::cancellation_type::terminal);
+  other.reset();
+  signal.emit(asio::cancellation_type::terminal);
+  event.set();
+  drain(ctx);
+  signal.emit(asio::cancellation_type::terminal);
+  CHECK(handle.done());
 }
 
 TEST_CASE("design 2: a handle that is assigned over lets its child go on", "[child][lifetime]") {

@@ -180,8 +180,8 @@ class initiate_child_join {
   void operator()(Handler&& handler) const {
     auto* const join = store<record<Executor>, deliver_child_outcome<T>>(
         std::forward<Handler>(handler), get_executor());
-    join->id = child_->scope.next_join_id(*child_);
-    on_cancellation<end_the_wait>(*join, child_, join->id);
+    join->id = waiter<record<Executor>>::of_handle;
+    on_cancellation<end_the_wait>(*join, child_, *join);
     child_->scope.join(child_, *join);
   }
 
@@ -189,17 +189,19 @@ class initiate_child_join {
   /// What the slot of a child's join does: the wait ends, the child goes on.
   class end_the_wait {
    public:
-    end_the_wait(std::weak_ptr<record<Executor>> child, std::uint64_t id) noexcept
-        : child_(std::move(child)), id_(id) {}
+    end_the_wait(std::weak_ptr<record<Executor>> child, waiter<record<Executor>>& join) noexcept
+        : child_(std::move(child)), join_(&join) {}
 
-    void operator()(asio::cancellation_type type) const {
-      if (strongest(type) == asio::cancellation_type::none) return;
-      if (auto const child = child_.lock()) child->scope.end_join(child, id_);
+    void operator()(asio::cancellation_type type) {
+      if (!join_ || strongest(type) == asio::cancellation_type::none) return;
+      // Only once: it may be gone after that, while the child goes on.
+      auto& join = *std::exchange(join_, nullptr);
+      if (auto const child = child_.lock()) child->scope.end_join(child, join);
     }
 
    private:
     std::weak_ptr<record<Executor>> child_;
-    std::uint64_t id_;
+    waiter<record<Executor>>* join_;  // there until it has been ended, or the child is done
   };
 
   std::shared_ptr<outcome_record<Executor, T>> child_;

@@ -112,7 +112,6 @@ class record : public list_hook {
   bool enrolled = false;            // it counts; false for one that the scope refused
   record* next_to_start = nullptr;  // in the queue of those that wait for their start
   list<waiter<record>> joins;       // empty once `done`
-  std::uint64_t joins_made = 0;     // gives each join its id, from 1 on
   bool tells_admission = false;     // the join with id 0 is completed when the child is let in
 
   // The strongest type asked for through the handle or the token's slot. Written under the mutex,

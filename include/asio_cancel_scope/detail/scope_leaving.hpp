@@ -121,16 +121,16 @@ bool scope_state<Executor>::settle(record_type& child) {
 }
 
 template <typename Executor>
-void scope_state<Executor>::end_join(std::shared_ptr<record_type> const& child, std::uint64_t id) {
-  waiter<record_type>* ended = nullptr;
+void scope_state<Executor>::end_join(std::shared_ptr<record_type> const& child,
+                                     waiter<record_type>& join) {
   {
     std::lock_guard const lock(mutex_);
-    ended = child->joins.find_if([id](auto const& join) { return join.id == id; });
-    if (!ended) return;
-    ended->unlink();
-    ended->failure = aborted();
+    // The first comes first: once the child is done the join may be gone.
+    if (child->done.load(std::memory_order_relaxed) || !join.is_linked()) return;
+    join.unlink();
+    join.failure = aborted();
   }
-  ended->complete(child);
+  join.complete(child);
 }
 
 template <typename Executor>

@@ -212,17 +212,12 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Completes `join` when no child is left.
   void join(join_waiter& join);
 
-  /// Gives a join of `child` the id by which its slot finds it again.
-  [[nodiscard]] std::uint64_t next_join_id(record_type& child) {
-    std::lock_guard const lock(mutex_);
-    return ++child.joins_made;
-  }
-
   /// Completes `join` when `child` is done.
   void join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
 
-  /// Ends the wait of one join of `child`, if it still waits.
-  void end_join(std::shared_ptr<record_type> const& child, std::uint64_t id);
+  /// Ends the wait of one join of `child`, if it still waits. `join` is there as long as nobody has
+  /// ended it and the child is not done.
+  void end_join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
 
   /// What leaving throws. To be asked when a join is delivered.
   [[nodiscard]] std::exception_ptr outcome() const;

@@ -26,8 +26,10 @@ class waiter : public list_hook {
   /// waiter out of its list, or before it is in one.
   std::exception_ptr failure;
 
-  /// How its slot's handler finds it again: a pointer could meanwhile mean another waiter.
+  /// What tells it from others of its source. 0: it waits for a child to be let in, or to be ready.
   std::uint64_t id = 0;
+
+  static constexpr std::uint64_t of_handle = 1;  ///< The id of all that a handle has made.
 
  protected:
   ~waiter() = default;
