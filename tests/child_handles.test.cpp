@@ -277,8 +277,8 @@ TEST_CASE("design 2: a wait that was cancelled and dropped is not asked to end a
   asio::cancellation_signal signal;
   auto handle = scope.spawn(event.wait());
   auto const never_called = [](std::exception_ptr) { FAIL(); };
-  handle.async_join(asio::bind_executor(
-      *other, asio::bind_cancellation_slot(signal.slot(), never_called)));
+  handle.async_join(
+      asio::bind_executor(*other, asio::bind_cancellation_slot(signal.slot(), never_called)));
   drain(ctx);
   signal.emit(asio::cancellation_type::terminal);
   other.reset();

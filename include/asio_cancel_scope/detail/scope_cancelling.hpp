@@ -69,7 +69,8 @@ void scope_state<Executor>::shutdown(duration grace) {
         note_request(at_once ? asio::cancellation_type::terminal : asio::cancellation_type::total,
                      cause::requested);
     take_waiting(waiting);
-    if (!shutting_down_.exchange(true)) untell_all();  // the body is to be told more than the others
+    // The body is to be told more than the others.
+    if (!shutting_down_.exchange(true)) untell_all();
     grace_ends_ = at_once ? time_point::max() : end_of_grace;
   }
   if (stop) stop->request_stop();

@@ -21,7 +21,7 @@ concept execution_context = std::convertible_to<T&, asio::execution_context&>;
 /// nothing of one coroutine may run on it without a strand.
 template <typename T>
 concept parallel_executor = std::derived_from<T, asio::thread_pool::executor_type> ||
-                            std::derived_from<T, asio::system_executor>;
+    std::derived_from<T, asio::system_executor>;
 
 template <typename T>
 concept erased_executor = requires(T const& ex) {
