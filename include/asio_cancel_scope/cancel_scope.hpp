@@ -125,7 +125,7 @@ class cancel_scope {
   template <typename C>
     requires(!detail::placement<C>)
   child<detail::child_value_t<C>, Executor> spawn(C c) {
-    return spawn_with({}, std::nullopt, std::move(c));
+    return spawn_record(make_record(std::nullopt, std::move(c)));
   }
 
   /// Starts a child that runs on @p where: an executor, an execution context, or `child_options`.
@@ -135,8 +135,9 @@ class cancel_scope {
   /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
   template <detail::placement Where, typename C>
   child<detail::child_value_t<C>, Executor> spawn(Where&& where, C c) {
-    return spawn_with(detail::settings_of(where), detail::executor_of<Executor>(where),
-                      std::move(c));
+    auto record = make_record(detail::executor_of<Executor>(where), std::move(c));
+    record->apply(detail::settings_of(where));
+    return spawn_record(std::move(record));
   }
 
   /// Starts a child whose outcome, error included, goes to a completion token: it never fails the
@@ -180,14 +181,15 @@ class cancel_scope {
   template <typename C>
     requires(!detail::placement<C>)
   std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(C c) {
-    return try_spawn_with({}, std::nullopt, std::move(c));
+    return try_spawn_record(make_record(std::nullopt, std::move(c)));
   }
 
   /// Starts a child that runs on @p where if the scope has room for it and has not been cancelled.
   template <detail::placement Where, typename C>
   std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(Where&& where, C c) {
-    return try_spawn_with(detail::settings_of(where), detail::executor_of<Executor>(where),
-                          std::move(c));
+    auto record = make_record(detail::executor_of<Executor>(where), std::move(c));
+    record->apply(detail::settings_of(where));
+    return try_spawn_record(std::move(record));
   }
 
   /// Starts a child as soon as the scope has room for it, in the order of the calls.
@@ -447,22 +449,23 @@ class cancel_scope {
   explicit cancel_scope(std::shared_ptr<state_type> state) noexcept : state_(std::move(state)) {}
 
   template <typename C>
-  auto spawn_with(detail::child_settings settings, std::optional<Executor> where, C c) {
-    auto record = std::make_shared<detail::child_record<Executor, C>>(
+  auto make_record(std::optional<Executor> where, C c) const {
+    return detail::make_record<detail::child_record<Executor, C>>(
         state_, state_->place(std::move(where)), std::move(c));
-    record->apply(std::move(settings));
+  }
+
+  template <typename C>
+  auto spawn_record(std::shared_ptr<detail::child_record<Executor, C>> record) {
     state_->spawn(record);
     return detail::access::make<child<detail::child_value_t<C>, Executor>>(std::move(record));
   }
 
   template <typename C>
-  std::optional<child<detail::child_value_t<C>, Executor>> try_spawn_with(
-      detail::child_settings settings, std::optional<Executor> where, C c) {
-    auto record = std::make_shared<detail::child_record<Executor, C>>(
-        state_, state_->place(std::move(where)), std::move(c));
-    record->apply(std::move(settings));
-    if (!state_->try_spawn(record)) return std::nullopt;
-    return detail::access::make<child<detail::child_value_t<C>, Executor>>(std::move(record));
+  auto try_spawn_record(std::shared_ptr<detail::child_record<Executor, C>> record) {
+    using handle = child<detail::child_value_t<C>, Executor>;
+    return state_->try_spawn(record)
+               ? std::optional(detail::access::make<handle>(std::move(record)))
+               : std::nullopt;
   }
 
   template <typename C, typename CompletionToken>

@@ -53,7 +53,7 @@ class child {
   [[nodiscard]] executor_type get_executor() const noexcept { return record_->get_executor(); }
 
   /// The name given with `child_options::name`.
-  [[nodiscard]] std::string const& name() const noexcept { return record_->name; }
+  [[nodiscard]] std::string const& name() const noexcept { return record_->name(); }
 
   /// Whether the child has ended, and its frame, its callable and the captures are destroyed. Once
   /// true it stays so, and what the child did happens before.

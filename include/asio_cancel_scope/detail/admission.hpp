@@ -69,8 +69,8 @@ class initiate_spawn_when_room {
 
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
-    auto const child = std::make_shared<child_record<Executor, std::decay_t<C>>>(
-        scope_, executor_, std::forward<C>(c));
+    auto const child =
+        make_record<child_record<Executor, std::decay_t<C>>>(scope_, executor_, std::forward<C>(c));
     child->apply(settings_);
     child->tells_admission = true;
     store_and_spawn<deliver_handle, nothing, Executor>(child, std::forward<Handler>(handler));

@@ -118,7 +118,7 @@ class block_state : public scope_state<Executor> {
 template <typename Executor, typename Scope, typename Body>
 class block final : public block_state<Executor> {
  public:
-  using record_type = runnable_record<Executor, body_call<Scope, Body>>;
+  using record_type = placed<runnable_record<Executor, body_call<Scope, Body>>>;
   using value_type = typename record_type::value_type;
 
   block(Executor const& ex, scope_settings settings)
@@ -126,7 +126,7 @@ class block final : public block_state<Executor> {
 
   /// Before the block runs: the scope refers to the state, so it is made between the two.
   void prepare(Scope& scope, Body body) {
-    body_.emplace(*this, record_type::role::body, this->place(std::nullopt),
+    body_.emplace(*this, this->place(std::nullopt), record_type::role::body,
                   body_call<Scope, Body>(scope, std::move(body)));
   }
 

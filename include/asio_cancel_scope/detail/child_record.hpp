@@ -269,9 +269,8 @@ class runnable_record
   using awaitable_type = typename child_traits<C, Executor>::awaitable_type;
   using base = coroutine_record<Executor, awaitable_type>;
 
-  runnable_record(scope_state<Executor>& owner, typename base::role r, std::optional<Executor> ex,
-                  C c)
-      : base(owner, r, std::move(ex)), runs_(std::move(c)) {}
+  runnable_record(scope_state<Executor>& owner, Executor const* ex, typename base::role r, C c)
+      : base(owner, r, ex), runs_(std::move(c)) {}
 
   void release() noexcept final { runs_.reset(); }
 
@@ -292,8 +291,8 @@ class child_record : public runnable_record<Executor, C> {
  public:
   using base = runnable_record<Executor, C>;
 
-  child_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c)
-      : base(*owner, base::role::child, std::move(ex), std::move(c)), keep_(owner) {}
+  child_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, C c)
+      : base(*owner, ex, base::role::child, std::move(c)), keep_(owner) {}
 
  private:
   std::shared_ptr<scope_state<Executor>> const keep_;

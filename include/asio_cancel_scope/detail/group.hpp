@@ -62,12 +62,14 @@ class group_state : public block_state<Executor> {
 };
 
 template <typename Executor, typename C>
-class member_record final : public runnable_record<Executor, C> {
+class member_record final : private own_executor<Executor>, public runnable_record<Executor, C> {
+  using place = own_executor<Executor>;
   using base = runnable_record<Executor, C>;
 
  public:
   member_record(group_state<Executor>& group, std::size_t index, C c)
-      : base(group, base::role::child, group.place(std::nullopt), std::move(c)),
+      : place(group.place(std::nullopt)),
+        base(group, place::address(), base::role::child, std::move(c)),
         group_(group),
         index_(index) {}
 

@@ -40,8 +40,9 @@ class record : public list_hook {
 
   enum class role : std::uint8_t { body, child, operation };
 
-  record(scope_state<Executor>& owner, role r, std::optional<Executor> ex)
-      : scope(owner), kind(r), elsewhere(std::move(ex)) {}
+  /// `ex`, if not null, is an executor of the child's own, which lives as long as the record.
+  record(scope_state<Executor>& owner, role r, Executor const* ex) noexcept
+      : scope(owner), elsewhere(ex), kind(r) {}
   virtual ~record() = default;
 
   /// Gives the coroutine to co_spawn. On the child's executor.
@@ -65,9 +66,14 @@ class record : public list_hook {
 
   /// Before the record is enrolled.
   void apply(child_settings settings) {
-    name = std::move(settings.name);
+    if (!settings.name.empty()) name_ = std::make_unique<std::string>(std::move(settings.name));
     graceful = settings.graceful;
     service = settings.service;
+  }
+
+  [[nodiscard]] std::string const& name() const noexcept {
+    static std::string const none;
+    return name_ ? *name_ : none;
   }
 
   [[nodiscard]] bool is_body() const noexcept { return kind == role::body; }
@@ -97,42 +103,88 @@ class record : public list_hook {
     lost,              ///< its frame was destroyed, with its context or by whom it waited for
   };
 
+  // There may be a million of these: what is rare is kept elsewhere, and small things together.
+
   // Constant. The scope is alive as long as the record: a child's record shares it, the body's
   // record is part of it.
   scope_state<Executor>& scope;
-  role const kind;
-  std::optional<Executor> const elsewhere;  // empty: runs on the scope's executor
-  // Set before the record is enrolled.
-  std::string name;
-  bool graceful = false;  // accepts total cancellation
-  bool service = false;   // does not keep the scope open
+  Executor const* const elsewhere;  // null: runs on the scope's executor
 
   // Under the scope's mutex.
   std::shared_ptr<record> self;     // what keeps a live child: set from enrolling to retiring
-  bool enrolled = false;            // it counts; false for one that the scope refused
   record* next_to_start = nullptr;  // in the queue of those that wait for their start
   list<waiter<record>> joins;       // empty once `done`
-  bool tells_admission = false;     // the join with id 0 is completed when the child is let in
 
+  // The outcome. Valid when `done`.
+  std::exception_ptr error;
+
+ private:
+  std::unique_ptr<std::string const> name_;  // set before the record is enrolled; null: none
+
+ public:
   // The strongest type asked for through the handle or the token's slot. Written under the mutex,
   // only ever stronger; read without it where the child is started.
   std::atomic<asio::cancellation_type> asked{asio::cancellation_type::none};
 
+  // On the child's executor only.
+  asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
+  bool told_alone = false;  // nothing that has been sent was for the whole scope
+
+  end ending = end::none;  // belongs to the outcome
+  role const kind;
+
+  // Set before the record is enrolled.
+  bool graceful : 1 = false;  // accepts total cancellation
+  bool service : 1 = false;   // does not keep the scope open
+
+  // Under the scope's mutex.
+  bool enrolled = false;         // it counts; false for one that the scope refused
+  bool tells_admission = false;  // the join with id 0 is completed when the child is let in
+
   // Set, with everything that is the outcome, when the child has retired; never cleared. The
   // release pairs with the acquire of who looks.
   std::atomic<bool> done{false};
-  std::exception_ptr error;
-  end ending = end::none;
 
   // It can be told. Set on the child's executor when its code is entered; for an operation, which
   // may be started elsewhere, under the mutex, when that is over. The release lets the executor see
   // the operation's use of the signal.
   std::atomic<bool> started{false};
-
-  // On the child's executor only.
-  bool told_alone = false;  // nothing that has been sent was for the whole scope
-  asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
 };
+
+/// An executor of its own for a record. A base class of it that is made first.
+template <typename Executor>
+class own_executor {
+ protected:
+  explicit own_executor(std::optional<Executor> ex) : executor_(std::move(ex)) {}
+
+  /// Null: the scope's.
+  [[nodiscard]] Executor const* address() const noexcept {
+    return executor_ ? &*executor_ : nullptr;
+  }
+
+ private:
+  std::optional<Executor> const executor_;
+};
+
+/// A record with room for an executor of its own.
+template <typename Record>
+class placed final : private own_executor<typename Record::executor_type>, public Record {
+  using place = own_executor<typename Record::executor_type>;
+
+ public:
+  template <typename Owner, typename... Args>
+  placed(Owner& owner, std::optional<typename Record::executor_type> ex, Args&&... args)
+      : place(std::move(ex)), Record(owner, place::address(), std::forward<Args>(args)...) {}
+};
+
+/// Makes the record of a child that runs on `where`, or on the scope's executor.
+template <typename Record, typename Executor, typename... Args>
+[[nodiscard]] std::shared_ptr<Record> make_record(
+    std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> const& where,
+    Args&&... args) {
+  if (where) return std::make_shared<placed<Record>>(owner, where, std::forward<Args>(args)...);
+  return std::make_shared<Record>(owner, nullptr, std::forward<Args>(args)...);
+}
 
 /// Records in the order in which they are to start. Owns nothing.
 template <typename Executor>

@@ -52,14 +52,14 @@ void say_ready(std::shared_ptr<readiness<V>> const& start, Said said) {
 
 /// The record of a child whose start is waited for. `F` makes its awaitable from a `Signal`.
 template <typename Executor, typename F, typename Signal, typename V>
-class start_record final : public coroutine_record<Executor, std::invoke_result_t<F&, Signal>>,
-                           public readiness<V> {
+class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, Signal>>,
+                     public readiness<V> {
   using awaitable_type = std::invoke_result_t<F&, Signal>;
   using base = coroutine_record<Executor, awaitable_type>;
 
  public:
-  start_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, F f)
-      : base(*owner, base::role::child, std::move(ex)), keep_(owner), runs_(std::move(f)) {}
+  start_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, F f)
+      : base(*owner, base::role::child, ex), keep_(owner), runs_(std::move(f)) {}
 
   void release() noexcept override { runs_.reset(); }
 
@@ -134,7 +134,7 @@ class initiate_start {
   template <typename Handler, typename F>
   void operator()(Handler&& handler, F&& f) const {
     using record_type = start_record<Executor, std::decay_t<F>, Signal, V>;
-    auto const child = std::make_shared<record_type>(scope_, executor_, std::forward<F>(f));
+    auto const child = make_record<record_type>(scope_, executor_, std::forward<F>(f));
     child->apply(settings_);
     store_and_spawn<typename record_type::deliver_readiness, ask_it, Executor>(
         child, std::forward<Handler>(handler));

@@ -21,14 +21,14 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 /// The record of a child that was spawned with a completion token: it hands its outcome to the
 /// token's handler and retires when that has returned.
 template <typename Executor, typename C, typename Handler>
-class token_record final : public child_record<Executor, C> {
+class token_record : public child_record<Executor, C> {
   using base = child_record<Executor, C>;
   using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
  public:
-  token_record(std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> ex, C c,
+  token_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, C c,
                Handler handler)
-      : base(owner, std::move(ex), std::move(c)),
+      : base(owner, ex, std::move(c)),
         handler_(std::move(handler)),
         work_(asio::get_associated_executor(handler_, this->get_executor())) {}
 
@@ -128,8 +128,8 @@ class initiate_spawn {
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
     using record_type = token_record<Executor, std::decay_t<C>, std::decay_t<Handler>>;
-    auto const child = std::make_shared<record_type>(scope_, executor_, std::forward<C>(c),
-                                                     std::forward<Handler>(handler));
+    auto const child = make_record<record_type>(scope_, executor_, std::forward<C>(c),
+                                                std::forward<Handler>(handler));
     child->apply(settings_);
     try {
       auto slot = asio::get_associated_cancellation_slot(child->handler());

@@ -28,7 +28,7 @@ template <typename Executor>
 class tracked_record final : public record<Executor> {
  public:
   explicit tracked_record(std::shared_ptr<scope_state<Executor>> const& owner)
-      : record<Executor>(*owner, record<Executor>::role::operation, std::nullopt), keep_(owner) {}
+      : record<Executor>(*owner, record<Executor>::role::operation, nullptr), keep_(owner) {}
 
   /// Its initiating function starts it.
   void launch() noexcept override {}
