@@ -381,8 +381,7 @@ class cancel_scope {
 
   /// Of the children that `shutdown` found running: how many have ended so far.
   [[nodiscard]] shutdown_report shutdown_counts() const noexcept {
-    auto const counts = state_->shutdown_so_far();
-    return detail::access::make<shutdown_report>(counts.finished, counts.forced);
+    return detail::access::make<shutdown_report>(state_->shutdown_so_far());
   }
 
   /// Whether cancellation of this scope has been requested, whatever the cause.

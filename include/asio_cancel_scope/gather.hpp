@@ -24,7 +24,7 @@ struct gather_list : group_kind<fixed_group<wants::all, Executor, Cs...>> {
       std::conditional_t<is_void, void, std::tuple<regular_t<child_value_t<Cs>>...>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(state_type& state, group_owner<state_type> const&) {
+  static result_type leave(state_type& state, typename state_type::leaving const&) {
     if constexpr (!is_void) return values(state, std::index_sequence_for<Cs...>());
   }
 
@@ -43,7 +43,7 @@ struct gather_range : group_kind<ranged_group<wants::all, Executor, C>> {
   using result_type = std::conditional_t<is_void, void, std::vector<regular_t<value_type>>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(state_type& state, group_owner<state_type> const&) {
+  static result_type leave(state_type& state, typename state_type::leaving const&) {
     if constexpr (!is_void) {
       result_type values;
       values.reserve(state.members().size());

@@ -23,7 +23,7 @@ struct race_list : group_kind<fixed_group<wants::first, Executor, Cs...>> {
   using result_type = std::variant<regular_t<child_value_t<Cs>>...>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(state_type& state, group_owner<state_type> const&) {
+  static result_type leave(state_type& state, typename state_type::leaving const&) {
     return value_of_winner(state, std::index_sequence_for<Cs...>());
   }
 
@@ -48,7 +48,7 @@ struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
   using result_type = race_result<child_value_t<C>>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(state_type& state, group_owner<state_type> const&) {
+  static result_type leave(state_type& state, typename state_type::leaving const&) {
     auto const winner = state.winner();
     if (winner == state_type::nobody) return {};
     return access::make<result_type>(winner, *state.members()[winner]->take_value());

@@ -22,7 +22,7 @@ class scope_result {
   using value_type = T;
 
   /// A result that tells nothing, as Asio makes one where a coroutine ends with an exception.
-  scope_result() noexcept : scope_result(false, cancel_cause::none, {}, std::nullopt) {}
+  scope_result() noexcept = default;
 
   /// Whether a cancellation of the scope cut something short, the body or a child.
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
@@ -60,19 +60,19 @@ class scope_result {
  private:
   friend detail::access;
 
-  scope_result(bool cancelled_caught, cancel_cause cause, shutdown_report shutdown,
-               std::optional<T>&& value)
-      : cancelled_caught_(cancelled_caught),
-        cause_(cause),
-        shutdown_(shutdown),
+  template <typename Leaving>
+  scope_result(Leaving const& left, std::optional<T>&& value)
+      : cancelled_caught_(left.cut_short),
+        cause_(static_cast<cancel_cause>(left.why)),
+        shutdown_(detail::access::make<shutdown_report>(left.shutdown)),
         value_(std::move(value)) {}
 
   void checked() const {
     if (!value_) throw detail::system_error(asio::error::operation_aborted, "scope_result::value");
   }
 
-  bool cancelled_caught_;
-  cancel_cause cause_;
+  bool cancelled_caught_ = false;
+  cancel_cause cause_ = cancel_cause::none;
   shutdown_report shutdown_;
   std::optional<T> value_;
 };
@@ -85,7 +85,7 @@ class scope_result<void> {
   using value_type = void;
 
   /// A result that tells nothing, as Asio makes one where a coroutine ends with an exception.
-  scope_result() noexcept : scope_result(false, cancel_cause::none, {}, false) {}
+  scope_result() noexcept = default;
 
   /// Whether a cancellation of the scope cut something short, the body or a child.
   [[nodiscard]] bool cancelled_caught() const noexcept { return cancelled_caught_; }
@@ -103,17 +103,17 @@ class scope_result<void> {
  private:
   friend detail::access;
 
-  scope_result(bool cancelled_caught, cancel_cause cause, shutdown_report shutdown,
-               bool has_value) noexcept
-      : cancelled_caught_(cancelled_caught),
-        cause_(cause),
-        shutdown_(shutdown),
+  template <typename Leaving>
+  scope_result(Leaving const& left, bool has_value) noexcept
+      : cancelled_caught_(left.cut_short),
+        cause_(static_cast<cancel_cause>(left.why)),
+        shutdown_(detail::access::make<shutdown_report>(left.shutdown)),
         has_value_(has_value) {}
 
-  bool cancelled_caught_;
-  cancel_cause cause_;
+  bool cancelled_caught_ = false;
+  cancel_cause cause_ = cancel_cause::none;
   shutdown_report shutdown_;
-  bool has_value_;
+  bool has_value_ = false;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -12,7 +12,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 class shutdown_report {
  public:
   /// A report of no children.
-  shutdown_report() noexcept : shutdown_report(0, 0) {}
+  shutdown_report() noexcept = default;
 
   /// How many ended before they were told terminal.
   [[nodiscard]] std::size_t finished() const noexcept { return finished_; }
@@ -23,11 +23,12 @@ class shutdown_report {
  private:
   friend detail::access;
 
-  shutdown_report(std::size_t finished, std::size_t forced) noexcept
-      : finished_(finished), forced_(forced) {}
+  template <typename Counts>
+  explicit shutdown_report(Counts const& counts) noexcept
+      : finished_(counts.finished), forced_(counts.forced) {}
 
-  std::size_t finished_;
-  std::size_t forced_;
+  std::size_t finished_ = 0;
+  std::size_t forced_ = 0;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -60,7 +60,9 @@ template <typename Executor = detail::deduced, typename Body>
   requires(!std::is_same_v<std::remove_cvref_t<Body>, scope_options>)
 auto with_cancel_scope(Body&& body) ->
     typename detail::scope_block<Executor, Body>::awaitable_type {
-  return with_cancel_scope<Executor>(scope_options(), std::forward<Body>(body));
+  static_assert(detail::safe_in_co_await<Body>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  return detail::run_block<detail::scope_block<Executor, Body>>(std::nullopt,
+                                                                std::forward<Body>(body));
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

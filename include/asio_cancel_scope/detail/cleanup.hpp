@@ -52,7 +52,7 @@ struct work_block : block_kind<Executor, Body, Scope> {
       decltype(std::declval<typename base::state_type&>().body().take_if_returned());
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(typename base::state_type& state, typename base::scope_type const&) {
+  static result_type leave(typename base::state_type& state, typename base::leaving const&) {
     return state.body().take_if_returned();
   }
 };
@@ -96,9 +96,8 @@ typename Types::awaitable_type run_with_cleanup(
   std::exception_ptr failure;
   bool failed = false;
   try {
-    scope_settings work_settings;
     [[maybe_unused]] result_type result =
-        co_await run_block<typename Types::work_kind>(std::move(work_settings), std::move(work));
+        co_await run_block<typename Types::work_kind>(std::nullopt, std::move(work));
     if constexpr (!std::is_void_v<value_type>) {
       if (result)
         value.emplace(*std::move(result));

@@ -234,13 +234,14 @@ struct group_kind {
   using body_type = typename State::operands_type;
   using executor_type = typename State::executor_type;
   using scope_type = group_owner<State>;
+  using leaving = typename State::leaving;
 
   static constexpr outer outer_requests = outer::forwarded;
 };
 
 template <typename Kind>
 [[nodiscard]] typename Kind::awaitable_type run_group(typename Kind::body_type operands) {
-  return run_block<Kind>(scope_settings(), std::move(operands));
+  return run_block<Kind>(std::nullopt, std::move(operands));
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

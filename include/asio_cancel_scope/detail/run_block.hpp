@@ -23,6 +23,7 @@ struct block_kind {
   using scope_type = Scope<executor_type>;
   using state_type = block<executor_type, scope_type, body_type>;
   using value_type = typename body_traits<executor_type, Body, scope_type>::value_type;
+  using leaving = typename state_type::leaving;
 
   static constexpr outer outer_requests = outer::forwarded;
 };
@@ -35,10 +36,8 @@ struct telling_block : block_kind<Executor, Body, Scope> {
   using result_type = Result<typename base::value_type>;
   using awaitable_type = asio::awaitable<result_type, Executor>;
 
-  static result_type leave(typename base::state_type& state,
-                           typename base::scope_type const& scope) {
-    return access::make<result_type>(scope.cancelled_caught(), scope.cause(),
-                                     scope.shutdown_counts(), state.body().take_if_returned());
+  static result_type leave(typename base::state_type& state, typename base::leaving const& left) {
+    return access::make<result_type>(left, state.body().take_if_returned());
   }
 };
 
@@ -51,8 +50,8 @@ struct value_block : block_kind<Executor, Body, Scope> {
 
   static constexpr outer outer_requests = Outer;
 
-  static result_type leave(typename base::state_type& state, typename base::scope_type const&) {
-    if (state.why() == base::state_type::cause::deadline && state.cancelled_caught())
+  static result_type leave(typename base::state_type& state, typename base::leaving const& left) {
+    if (left.why == base::state_type::cause::deadline && left.cut_short)
       throw system_error(asio::error::timed_out);
     if constexpr (!std::is_void_v<result_type>) {
       auto value = state.body().take_if_returned();
@@ -75,7 +74,7 @@ struct value_block : block_kind<Executor, Body, Scope> {
 /// cancelled cannot await anything otherwise, not even the end of its children. Its cancellation
 /// state is only looked at: resetting it would forget an outer request.
 template <typename Kind>
-typename Kind::awaitable_type run_block(scope_settings settings,
+typename Kind::awaitable_type run_block(std::optional<scope_settings> settings,
                                         std::optional<typename Kind::body_type> body) {
   using executor_type = typename Kind::executor_type;
   using scope_type = typename Kind::scope_type;
@@ -86,7 +85,8 @@ typename Kind::awaitable_type run_block(scope_settings settings,
   asio::cancellation_state const before = co_await asio::this_coro::cancellation_state;
   bool const throws = co_await asio::this_coro::throw_if_cancelled();
 
-  auto const state = std::make_shared<state_type>(ex, std::move(settings));
+  auto const state =
+      std::make_shared<state_type>(ex, settings ? *std::move(settings) : scope_settings());
   scope_type scope = access::make<scope_type>(state);
   state->prepare(scope, *std::move(body));
   body = std::nullopt;
@@ -101,8 +101,9 @@ typename Kind::awaitable_type run_block(scope_settings settings,
 
   asio::cancellation_state const after = co_await asio::this_coro::cancellation_state;
   if constexpr (is_forwarded) state->request(after.cancelled(), state_type::cause::outer);
-  if (auto const e = state->outcome()) std::rethrow_exception(e);
-  co_return Kind::leave(*state, scope);
+  auto const left = state->leave();
+  if (left.error) std::rethrow_exception(left.error);
+  co_return Kind::leave(*state, left);
 }
 
 #if defined(__GNUC__) && !defined(__clang__)

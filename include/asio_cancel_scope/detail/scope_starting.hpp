@@ -188,8 +188,30 @@ void scope_state<Executor>::start_together(std::span<std::shared_ptr<record_type
       enroll(child);
       group_of(*child).untold.push_back(*child);
     }
+    draining_ = true;
   }
   for (auto const& child : children) start_now(child);
+  keep_promise_to_drain();
+}
+
+template <typename Executor>
+void scope_state<Executor>::keep_promise_to_drain() noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    draining_ = !queue_.empty();
+    if (!draining_) return;
+  }
+  if (nesting::too_deep()) return post_drain();
+  nesting const inner;
+  start_queued();
+}
+
+template <typename Executor>
+void scope_state<Executor>::post_drain() noexcept {
+  std::exception_ptr failure;
+  if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
+    return lose_queued();
+  if (failure) fail_queued(failure);
 }
 
 template <typename Executor>
@@ -249,13 +271,13 @@ void scope_state<Executor>::enter(record_type& child) {
 }
 
 template <typename Executor>
-void scope_state<Executor>::finish(record_type& child, std::exception_ptr e) noexcept {
+auto scope_state<Executor>::finish(record_type& child, std::exception_ptr e) noexcept -> departure {
   if (!child.has_ended()) {
     child.ending = !e                                       ? end::returned
                    : is_told(child) && is_cancellation()(e) ? end::cut
                                                             : end::failed;
   }
-  conclude(child, std::move(e));
+  return conclude(child, std::move(e));
 }
 
 template <typename Executor>
@@ -303,10 +325,7 @@ void scope_state<Executor>::start_queued() noexcept {
     draining_ = !queue_.empty();
     if (!draining_) return;
   }
-  std::exception_ptr failure;
-  if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
-    return lose_queued();
-  if (failure) fail_queued(failure);
+  post_drain();
 }
 
 template <typename Executor>
@@ -343,12 +362,14 @@ void scope_state<Executor>::never_start(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) noexcept {
+auto scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) noexcept
+    -> departure {
   child.release();
   child.error = std::move(e);
   bool const claimed = child.claims_outcome();
   if (child.ending == end::failed && !claimed) report(child);
-  if (!claimed || !child.hand_out()) retire(child);
+  if (claimed && child.hand_out()) return {};
+  return retire(child);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

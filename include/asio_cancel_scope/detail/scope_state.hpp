@@ -66,9 +66,11 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // Time. A deadline and the end of a grace period share one timer, which is made when the first is
 // set and goes when the scope closes. Its calls are the only ones to Asio under the lock.
 //
-// Joining. Joins are completed by posting, by the last record to retire, and what they report is
-// computed when they are delivered: an outer request that comes in between still counts. A join's
-// slot holds the scope weakly: a signal may outlive the context, a scope must not.
+// Joining. Joins are completed by the last record to retire, by posting, and what they report is
+// computed when they are delivered: an outer request that comes in between still counts. Only who
+// awaits a block is resumed at once, when the last coroutine of it has ended on the executor of
+// both and nothing of the library is below on the stack: at the end of that coroutine's handler. A
+// join's slot holds the scope weakly: a signal may outlive the context, a scope must not.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
@@ -92,6 +94,39 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   using join_waiter = waiter<scope_state>;
 
   enum class cause : unsigned char { none, requested, deadline, child_error, outer };
+
+  /// What there is to say of a block that has been left.
+  struct leaving {
+    std::exception_ptr error;
+    bool cut_short;
+    cause why;
+    shutdown_counts shutdown;
+  };
+
+  /// The joins of a scope whose last child has retired, if it was the last. They are completed when
+  /// this goes, at the latest.
+  class departure {
+   public:
+    departure() = default;
+    departure(list<join_waiter>& joins, std::shared_ptr<scope_state> scope, bool here) noexcept
+        : joins_(std::move(joins)), scope_(std::move(scope)), here_(here) {}
+    departure(departure&&) noexcept = default;
+    departure& operator=(departure&&) = delete;
+    ~departure() {
+      if (scope_) post_all();
+    }
+
+    /// To be called last by who may be the executor's turn. Throws what a handler throws that is
+    /// called in here.
+    void resume();
+
+   private:
+    void post_all() noexcept;
+
+    list<join_waiter> joins_;
+    std::shared_ptr<scope_state> scope_;  // null: there is nothing to do
+    bool here_ = false;                   // this thread is on the executor of the scope
+  };
 
   scope_state(Executor const& ex, scope_settings settings, scope_form form = scope_form::object)
       : executor_(ex),
@@ -156,7 +191,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void enter(record_type& child);
 
   /// On the child's executor: its coroutine has ended, with a value or with `e`.
-  void finish(record_type& child, std::exception_ptr e) noexcept;
+  departure finish(record_type& child, std::exception_ptr e) noexcept;
 
   /// The child's frame, or what was to start it, has been destroyed.
   void lose(record_type& child) noexcept;
@@ -165,7 +200,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void refuse(std::shared_ptr<record_type> const& child, std::exception_ptr e) noexcept;
 
   /// Publishes the outcome; nothing of the child is left but that.
-  void retire(record_type& child) noexcept;
+  departure retire(record_type& child) noexcept;
 
   // --------------------------------------------------------------------------------- cancellation
 
@@ -220,7 +255,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void end_join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
 
   /// What leaving throws. To be asked when a join is delivered.
-  [[nodiscard]] std::exception_ptr outcome() const;
+  [[nodiscard]] std::exception_ptr outcome() const {
+    std::lock_guard const lock(mutex_);
+    return error_of_leaving();
+  }
+
+  /// All that there is to say when a block has been left.
+  [[nodiscard]] leaving leave() const {
+    std::lock_guard const lock(mutex_);
+    return {error_of_leaving(), cut_short_, cause_, shutdown_};
+  }
 
   /// The scope object goes. Children that are left are asked to end, and nobody waits.
   void abandon() noexcept;
@@ -366,6 +410,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   void start_queued() noexcept;
 
+  /// What has been queued while this thread had promised to start it.
+  void keep_promise_to_drain() noexcept;
+
+  void post_drain() noexcept;
+
   [[nodiscard]] start_queue<Executor> take_queued() noexcept;
 
   /// The drain is gone: the queued children will never start.
@@ -408,24 +457,23 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// whether there is somebody to be told.
   [[nodiscard]] bool end_services() noexcept;
 
-  /// Completes all of `joins`, which are not in the scope any more.
-  static void complete_all(list<join_waiter>& joins, std::shared_ptr<scope_state> scope) noexcept;
-
   void untell_all() noexcept {
     here_.untold.splice(here_.told);
     elsewhere_.untold.splice(elsewhere_.told);
   }
 
   void close() noexcept {
-    closed_ = true;
+    closed_.store(true, std::memory_order_release);
     timer_.stop();
   }
+
+  [[nodiscard]] std::exception_ptr error_of_leaving() const;
 
   void count_for_shutdown(record_type const& child) noexcept;
 
   void never_start(record_type& child) noexcept;
 
-  void conclude(record_type& child, std::exception_ptr e) noexcept;
+  departure conclude(record_type& child, std::exception_ptr e) noexcept;
 
   [[nodiscard]] bool was_cut_by_scope(record_type const& child) const noexcept {
     return (child.ending == end::cut || child.ending == end::cut_before_start) && cancel_called() &&
@@ -496,11 +544,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   std::atomic<bool> shutting_down_{false};  // of the body: to end
   std::atomic<bool> services_end_{false};   // of service children: to end
 
+  // The last child has ended and a join tells the outcome; for good. Written under the mutex, read
+  // without it by the owner that goes.
+  std::atomic<bool> closed_{false};
+
   mutable std::mutex mutex_;      // guards what follows, and what record.hpp says
   group here_;                    // live children, and the body, on the scope's executor
   group elsewhere_;               // those on executors of their own
   start_queue<Executor> queue_;   // a part of `here_`: not given to co_spawn yet
-  bool draining_ = false;         // a drain is posted or running; true while the queue is not empty
+  bool draining_ = false;         // a drain is posted, running or promised; true while the queue is
+                                  // not empty
   std::size_t live_ = 0;          // enrolled and not retired, the body included
   std::size_t children_ = 0;      // the same without the body
   std::size_t lasting_ = 0;       // the same as `live_` without service children
@@ -509,7 +562,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   list<record_type> admitted_;    // live, and neither told of anything nor given to their executor
   bool admitting_ = false;        // somebody empties `admitted_`; true while it is not empty
   list<join_waiter> joins_;       // empty when `live_` is zero
-  bool closed_ = false;           // the last child has ended and a join tells the outcome; for good
   bool owner_gone_ = false;       // the cancel_scope object has been destroyed
   bool outer_requested_ = false;  // a join's own cancellation was requested
   bool cut_short_ = false;     // a request of the scope ended something, or kept it from starting
