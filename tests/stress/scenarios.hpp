@@ -38,11 +38,14 @@ struct world {
   /// Scope objects, handles, signals: what must not outlive the contexts.
   std::vector<std::shared_ptr<void>> objects;
 
+  /// Those of them that are scopes.
+  std::vector<cancel_scope<>*> scopes;
+
   /// What is done from outside.
   std::deque<std::function<void()>> deeds;
 
-  /// What ends everything, whatever has been done before.
-  std::vector<std::function<void()>> ends;
+  /// What ends the coroutines that own no scope here.
+  std::vector<asio::cancellation_signal*> hosts;
 
   /// Handlers of coroutines and joins, all of which have to be called.
   int expected = 0;
@@ -107,7 +110,7 @@ struct world {
   /// A scope on the first context.
   cancel_scope<>& scope(scope_options options = {}) {
     auto& made = make<cancel_scope<>>(*a, std::move(options));
-    ends.push_back([&made] { made.cancel(); });
+    scopes.push_back(&made);
     return made;
   }
 
@@ -116,7 +119,7 @@ struct world {
   asio::cancellation_signal& host(Body body) {
     auto& signal = make<asio::cancellation_signal>();
     auto const ex = a->get_executor();
-    ends.push_back([&signal] { signal.emit(asio::cancellation_type::terminal); });
+    hosts.push_back(&signal);
     asio::co_spawn(ex, std::move(body),
                    asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(ex, expect())));
     return signal;
@@ -324,12 +327,13 @@ inline void adopted_operations(world& w) {
 }
 
 inline void graceful_shutdown(world& w) {
-  cancel_scope<>** const inside = &w.make<cancel_scope<>*>(nullptr);
+  // Where the scope is, until it has been left.
+  auto const inside = std::make_shared<cancel_scope<>*>(nullptr);
   w.host([&w, inside]() -> awaitable<void> {
-    auto const body = [&w, inside](cancel_scope<>& scope) -> awaitable<void> {
+    auto const forget = [](cancel_scope<>** at) { *at = nullptr; };
+    std::unique_ptr<cancel_scope<>*, decltype(forget)> const until_left(inside.get(), forget);
+    auto const body = [&](cancel_scope<>& scope) -> awaitable<void> {
       *inside = &scope;
-      auto const forget = [](cancel_scope<>** at) { *at = nullptr; };
-      std::unique_ptr<cancel_scope<>*, decltype(forget)> const until_left(inside, forget);
       scope.spawn(child_options().graceful(), waits(w, 5, tracked()));
       scope.spawn(child_options().service(), waits(w, 5, tracked()));
       scope.spawn(waits(w, 5, tracked()));
