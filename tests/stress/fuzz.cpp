@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // libFuzzer: bytes are programs, run with the library and compared with the model. What it finds
-// is run again, without libFuzzer, by the program of stress.cpp with --replay.
+// is run again, without libFuzzer, by the program of programs.cpp with --replay.
 
 #include "stress/runner.hpp"
 

@@ -80,9 +80,9 @@ int replay(std::vector<std::string> const& paths) {
 
 int usage() {
   std::fprintf(stderr,
-               "stress [--steps N] [--seconds N] [--first SEED]   random programs\n"
-               "stress --seed SEED                                one of them\n"
-               "stress --replay PATH...                           what the fuzzer has written\n");
+               "programs [--steps N] [--seconds N] [--first SEED]   random programs\n"
+               "programs --seed SEED                                one of them\n"
+               "programs --replay PATH...                          what the fuzzer has written\n");
   return 2;
 }
 
