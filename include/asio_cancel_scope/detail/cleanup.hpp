@@ -33,7 +33,7 @@ class cleanup_body {
   template <typename Scope>
   awaitable_type operator()(Scope&) {
     if constexpr (is_told)
-      return cleanup_(failure_);
+      return cleanup_(std::exception_ptr(failure_));
     else
       return cleanup_();
   }
