@@ -81,7 +81,7 @@ void scope_state<Executor>::shutdown(duration grace) {
 template <typename Executor>
 void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
   while (auto* const child = waiting_.pop_front()) {
-    enroll(child->self);
+    enroll(std::move(child->self));
     taken.push_back(*child);
   }
 }

@@ -18,27 +18,29 @@
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
-void scope_state<Executor>::spawn(std::shared_ptr<record_type> const& child) {
+void scope_state<Executor>::spawn(std::shared_ptr<record_type> child) {
+  auto& taken = *child;
   auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
     if (!cancel_called()) expect_room();
-    next = take_in(child);
+    next = take_in(std::move(child));
   }
-  carry_out_or_withdraw(next, child);
+  carry_out_or_withdraw(next, taken);
 }
 
 template <typename Executor>
-bool scope_state<Executor>::try_spawn(std::shared_ptr<record_type> const& child) {
+bool scope_state<Executor>::try_spawn(std::shared_ptr<record_type> child) {
+  auto& taken = *child;
   auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
     if (!has_room() || cancel_called()) return false;
-    next = take_in(child);
+    next = take_in(std::move(child));
   }
-  carry_out_or_withdraw(next, child);
+  carry_out_or_withdraw(next, taken);
   return true;
 }
 
@@ -54,7 +56,7 @@ void scope_state<Executor>::spawn_when_room(std::shared_ptr<record_type> const& 
     }
     next = take_in(child);
   }
-  carry_out_or_withdraw(next, child);
+  carry_out_or_withdraw(next, *child);
   if (child->tells_admission) settle(*child);
 }
 
@@ -78,9 +80,10 @@ bool scope_state<Executor>::end_wait_for_room(record_type& child) {
 
 template <typename Executor>
 typename scope_state<Executor>::step scope_state<Executor>::take_in(
-    std::shared_ptr<record_type> const& child) noexcept {
-  enroll(child);
-  return place_in(*child);
+    std::shared_ptr<record_type> child) noexcept {
+  auto& taken = *child;
+  enroll(std::move(child));
+  return place_in(taken);
 }
 
 template <typename Executor>
@@ -96,7 +99,7 @@ template <typename Executor>
 bool scope_state<Executor>::give_room() noexcept {
   if (waiting_.empty() || !has_room()) return false;
   auto& first = *waiting_.pop_front();
-  enroll(first.self);
+  enroll(std::move(first.self));
   admitted_.push_back(first);
   return !std::exchange(admitting_, true);
 }
@@ -119,38 +122,37 @@ void scope_state<Executor>::admit_all() noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::carry_out(step next, std::shared_ptr<record_type> const& child) {
+void scope_state<Executor>::carry_out(step next, record_type& child) {
   std::exception_ptr failure;
   switch (next) {
     case step::none: return;
-    case step::refuse: return never_start(*child);
+    case step::refuse: return never_start(child);
     case step::post_drain:
       if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
         return lose_queued();
       break;
     case step::post_child:
-      if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
-        return lose(*child);
+      if (try_post(child.get_executor(), start_of(child.self), failure) == posting::refused)
+        return lose(child);
       break;
   }
   if (failure) std::rethrow_exception(failure);
 }
 
 template <typename Executor>
-void scope_state<Executor>::carry_out_or_withdraw(step next,
-                                                  std::shared_ptr<record_type> const& child) {
+void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child) {
   try {
     carry_out(next, child);
   } catch (...) {
-    if (next == step::post_drain) leave_queue(*child);
+    if (next == step::post_drain) leave_queue(child);
     bool admits = false;
     {
       std::lock_guard const lock(mutex_);
-      withdraw(*child);
+      withdraw(child);
       admits = give_room();
     }
     // An executor that is stuck keeps the record; the callable must not stay with it.
-    child->release();
+    child.release();
     if (admits) admit_all();
     throw;
   }
@@ -159,7 +161,7 @@ void scope_state<Executor>::carry_out_or_withdraw(step next,
 template <typename Executor>
 void scope_state<Executor>::admit(step next, std::shared_ptr<record_type> const& child) noexcept {
   try {
-    carry_out(next, child);
+    carry_out(next, *child);
   } catch (...) {
     if (next == step::post_drain) leave_queue(*child);
     finish(*child, std::current_exception());
@@ -297,12 +299,13 @@ void scope_state<Executor>::refuse(std::shared_ptr<record_type> const& child,
 }
 
 template <typename Executor>
-void scope_state<Executor>::enroll(std::shared_ptr<record_type> const& child) noexcept {
-  child->self = child;
-  child->enrolled = true;
+void scope_state<Executor>::enroll(std::shared_ptr<record_type> child) noexcept {
+  auto& enrolled = *child;
+  enrolled.self = std::move(child);
+  enrolled.enrolled = true;
   ++live_;
-  if (!child->is_body()) ++children_;
-  if (!child->service) ++lasting_;
+  if (!enrolled.is_body()) ++children_;
+  if (!enrolled.service) ++lasting_;
 }
 
 template <typename Executor>

@@ -152,11 +152,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   // ------------------------------------------------------------------------------------- children
 
   /// Makes `child` live and sees to its start. Throws if the scope is closed or full, or what
-  /// posting throws; then the scope is as it was.
-  void spawn(std::shared_ptr<record_type> const& child);
+  /// posting throws; then the scope is as it was. The caller keeps the child meanwhile.
+  void spawn(std::shared_ptr<record_type> child);
 
   /// The same, but answers false if the scope is full or cancelled.
-  [[nodiscard]] bool try_spawn(std::shared_ptr<record_type> const& child);
+  [[nodiscard]] bool try_spawn(std::shared_ptr<record_type> child);
 
   /// The same, when there is room. Throws if the scope is closed.
   void spawn_when_room(std::shared_ptr<record_type> const& child);
@@ -369,7 +369,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
       throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
   }
 
-  void enroll(std::shared_ptr<record_type> const& child) noexcept;
+  void enroll(std::shared_ptr<record_type> child) noexcept;
 
   /// Undoes `enroll` for a child of which nobody has heard.
   void withdraw(record_type& child) noexcept;
@@ -384,7 +384,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   [[nodiscard]] bool has_room() const noexcept { return children_ < settings_.max_children; }
 
   /// Under the mutex.
-  [[nodiscard]] step take_in(std::shared_ptr<record_type> const& child) noexcept;
+  [[nodiscard]] step take_in(std::shared_ptr<record_type> child) noexcept;
 
   /// Under the mutex: what `take_in` does with a child that is live already.
   [[nodiscard]] step place_in(record_type& child) noexcept;
@@ -397,10 +397,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// child that ends in here, because its context dies, must not let in the next one deeper down.
   void admit_all() noexcept;
 
-  void carry_out(step next, std::shared_ptr<record_type> const& child);
+  void carry_out(step next, record_type& child);
 
   /// As `carry_out`, for a child of which nobody has heard: what fails leaves no trace.
-  void carry_out_or_withdraw(step next, std::shared_ptr<record_type> const& child);
+  void carry_out_or_withdraw(step next, record_type& child);
 
   /// Lets in a child that has waited for room.
   void admit(step next, std::shared_ptr<record_type> const& child) noexcept;
