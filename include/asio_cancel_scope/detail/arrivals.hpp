@@ -118,10 +118,6 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
       at->arrive(*this);
     }
 
-    void complete_here(std::shared_ptr<record<Executor>> source) override {
-      complete(std::move(source));
-    }
-
     std::shared_ptr<record<Executor>> child;  // empty until it is done
 
    private:

@@ -164,13 +164,13 @@ class child_completion : public completes_on<Executor> {
     return child_->signal.slot();
   }
 
-  void operator()(std::exception_ptr e) {
+  void operator()(std::exception_ptr e) noexcept {
     auto& child = *std::exchange(child_, nullptr);
-    child.scope.finish(child, e ? std::move(e) : std::move(child.error)).resume();
+    child.scope.finish(child, e ? std::move(e) : std::move(child.error));
   }
 
   template <typename U>
-  void operator()(std::exception_ptr e, U&& value) {
+  void operator()(std::exception_ptr e, U&& value) noexcept {
     if (!e) child_->value.emplace(std::forward<U>(value));
     (*this)(std::move(e));
   }
@@ -202,16 +202,12 @@ class coroutine_record
  private:
   template <typename Entry>
   void enter_by() {
-    busy const starting;
     handover call(static_cast<record<Executor>*>(this));
     try {
       asio::co_spawn(awaitable_executor(this->get_executor()), Entry(*this),
                      child_completion<Executor, value_type>(*this));
     } catch (...) {
-      if (call.returned()) {
-        this->scope.finish(*this, std::current_exception());
-        return;
-      }
+      if (call.returned()) return this->scope.finish(*this, std::current_exception());
       // The handler is in a frame that Asio is still to destroy, and ends the child then.
       this->ending = record<Executor>::end::failed;
       this->error = std::current_exception();

@@ -35,23 +35,17 @@ class handover {
     return true;
   }
 
-  /// Called when the object given is used: the caller does not get it back any more.
-  static void taken(void const* what) noexcept {
-    if (current_ && current_->what_ == what) current_->what_ = nullptr;
-  }
-
  private:
   inline static constinit thread_local handover* current_ = nullptr;
 
-  void const* what_;  // null when it has been used
+  void const* what_;
   handover* outer_;
   bool returned_ = false;
 };
 
 /// Counts how deep the library's calls are nested on this thread: bodies that are started inside
-/// bodies, emissions inside emissions, and coroutines resumed by the end of a block inside each
-/// other run inline up to a limit and go through the executor beyond it, so that they do not eat
-/// the stack.
+/// bodies, and emissions inside emissions, run inline up to a limit and go through the executor
+/// beyond it, so that they do not eat the stack.
 class nesting {
  public:
   static constexpr unsigned limit = 16;
@@ -65,22 +59,6 @@ class nesting {
 
  private:
   inline static constinit thread_local unsigned depth_ = 0;
-};
-
-/// While one of these is on the stack, nobody who waits for a block is resumed on this thread but
-/// by posting: somebody below has not done with the scope yet, or cannot have an exception come
-/// through that a handler throws.
-class busy {
- public:
-  busy() noexcept { ++count_; }
-  busy(busy const&) = delete;
-  busy& operator=(busy const&) = delete;
-  ~busy() { --count_; }
-
-  [[nodiscard]] static bool is_anybody() noexcept { return count_ != 0; }
-
- private:
-  inline static constinit thread_local unsigned count_ = 0;
 };
 
 /// A function object for an executor that owns a task: calls its `run()`, or its `drop()` when it
@@ -100,11 +78,7 @@ class posted {
 
   [[nodiscard]] allocator_type get_allocator() const noexcept { return task_.get_allocator(); }
 
-  void operator()() {
-    auto const task = std::exchange(task_, Task());
-    handover::taken(task.identity());
-    task.run();
-  }
+  void operator()() { std::exchange(task_, Task()).run(); }
 
  private:
   Task task_;

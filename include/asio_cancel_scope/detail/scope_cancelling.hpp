@@ -204,7 +204,6 @@ template <typename RunsOn, typename Emission>
 void scope_state<Executor>::emit_on(RunsOn const& ex, telling how, Emission emission) {
   auto nested = [emission = std::move(emission)] {
     nesting const inner;
-    busy const emitting;
     emission();
   };
   if (how == telling::by_posting || nesting::too_deep())

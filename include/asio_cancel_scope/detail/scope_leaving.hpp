@@ -19,13 +19,12 @@
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
-auto scope_state<Executor>::retire(record_type& child) noexcept -> departure {
+void scope_state<Executor>::retire(record_type& child) noexcept {
   std::shared_ptr<record_type> self;  // first, so that it goes last: it may own this
   list<waiter<record_type>> child_joins;
   list<join_waiter> scope_joins;
   bool services_left = false;
   bool admits = false;
-  bool const here = !child.runs_elsewhere();
   {
     std::lock_guard const lock(mutex_);
     self = std::move(child.self);
@@ -53,31 +52,25 @@ auto scope_state<Executor>::retire(record_type& child) noexcept -> departure {
   if (admits) admit_all();
   if (services_left) tell_or_give_up();
   while (auto* const join = child_joins.pop_front()) join->complete(self);
-  if (scope_joins.empty()) return {};
-  return departure(scope_joins, this->shared_from_this(), here);
+  if (scope_joins.empty()) return;
+  // Nothing of the scope may be held here once the last join has been posted: it may be what lets
+  // the context be destroyed, on another thread.
+  auto scope = this->shared_from_this();
+  self.reset();
+  complete_all(scope_joins, std::move(scope));
 }
 
 template <typename Executor>
-void scope_state<Executor>::departure::resume() {
-  if (!scope_ || !here_ || !scope_->is_block() || busy::is_anybody() || nesting::too_deep()) return;
-  nesting const inner;
-  auto scope = std::move(scope_);
-  auto* const join = joins_.pop_front();
-  join->complete_here(std::move(scope));
-}
-
-template <typename Executor>
-void scope_state<Executor>::departure::post_all() noexcept {
+void scope_state<Executor>::complete_all(list<join_waiter>& joins,
+                                         std::shared_ptr<scope_state> scope) noexcept {
   // A scope that has lost a child with its context must not be kept alive by a join on another; the
   // join of a block lives in the scope.
-  bool const let_go = scope_->lost_ && !scope_->is_block();
-  auto const failure = let_go ? scope_->outcome() : nullptr;
-  while (auto* const join = joins_.pop_front()) {
-    bool const last = joins_.empty();
+  bool const let_go = scope->lost_ && !scope->is_block();
+  auto const failure = let_go ? scope->outcome() : nullptr;
+  while (auto* const join = joins.pop_front()) {
+    bool const last = joins.empty();
     if (let_go) join->failure = failure;
-    // Nothing of the scope may be held here once the last join has been posted: it may be what lets
-    // the context be destroyed, on another thread.
-    join->complete(let_go ? nullptr : last ? std::move(scope_) : scope_);
+    join->complete(let_go ? nullptr : last ? std::move(scope) : scope);
     if (last) return;
   }
 }

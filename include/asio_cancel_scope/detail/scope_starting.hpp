@@ -273,13 +273,13 @@ void scope_state<Executor>::enter(record_type& child) {
 }
 
 template <typename Executor>
-auto scope_state<Executor>::finish(record_type& child, std::exception_ptr e) noexcept -> departure {
+void scope_state<Executor>::finish(record_type& child, std::exception_ptr e) noexcept {
   if (!child.has_ended()) {
     child.ending = !e                                       ? end::returned
                    : is_told(child) && is_cancellation()(e) ? end::cut
                                                             : end::failed;
   }
-  return conclude(child, std::move(e));
+  conclude(child, std::move(e));
 }
 
 template <typename Executor>
@@ -365,14 +365,12 @@ void scope_state<Executor>::never_start(record_type& child) noexcept {
 }
 
 template <typename Executor>
-auto scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) noexcept
-    -> departure {
+void scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) noexcept {
   child.release();
   child.error = std::move(e);
   bool const claimed = child.claims_outcome();
   if (child.ending == end::failed && !claimed) report(child);
-  if (claimed && child.hand_out()) return {};
-  return retire(child);
+  if (!claimed || !child.hand_out()) retire(child);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -103,31 +103,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     shutdown_counts shutdown;
   };
 
-  /// The joins of a scope whose last child has retired, if it was the last. They are completed when
-  /// this goes, at the latest.
-  class departure {
-   public:
-    departure() = default;
-    departure(list<join_waiter>& joins, std::shared_ptr<scope_state> scope, bool here) noexcept
-        : joins_(std::move(joins)), scope_(std::move(scope)), here_(here) {}
-    departure(departure&&) noexcept = default;
-    departure& operator=(departure&&) = delete;
-    ~departure() {
-      if (scope_) post_all();
-    }
-
-    /// To be called last by who may be the executor's turn. Throws what a handler throws that is
-    /// called in here.
-    void resume();
-
-   private:
-    void post_all() noexcept;
-
-    list<join_waiter> joins_;
-    std::shared_ptr<scope_state> scope_;  // null: there is nothing to do
-    bool here_ = false;                   // this thread is on the executor of the scope
-  };
-
   scope_state(Executor const& ex, scope_settings settings, scope_form form = scope_form::object)
       : executor_(ex),
         settings_(std::move(settings)),
@@ -191,7 +166,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void enter(record_type& child);
 
   /// On the child's executor: its coroutine has ended, with a value or with `e`.
-  departure finish(record_type& child, std::exception_ptr e) noexcept;
+  void finish(record_type& child, std::exception_ptr e) noexcept;
 
   /// The child's frame, or what was to start it, has been destroyed.
   void lose(record_type& child) noexcept;
@@ -200,7 +175,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void refuse(std::shared_ptr<record_type> const& child, std::exception_ptr e) noexcept;
 
   /// Publishes the outcome; nothing of the child is left but that.
-  departure retire(record_type& child) noexcept;
+  void retire(record_type& child) noexcept;
 
   // --------------------------------------------------------------------------------- cancellation
 
@@ -457,6 +432,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// whether there is somebody to be told.
   [[nodiscard]] bool end_services() noexcept;
 
+  /// Completes all of `joins`, which are not in the scope any more.
+  static void complete_all(list<join_waiter>& joins, std::shared_ptr<scope_state> scope) noexcept;
+
   void untell_all() noexcept {
     here_.untold.splice(here_.told);
     elsewhere_.untold.splice(elsewhere_.told);
@@ -473,7 +451,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   void never_start(record_type& child) noexcept;
 
-  departure conclude(record_type& child, std::exception_ptr e) noexcept;
+  void conclude(record_type& child, std::exception_ptr e) noexcept;
 
   [[nodiscard]] bool was_cut_by_scope(record_type const& child) const noexcept {
     return (child.ending == end::cut || child.ending == end::cut_before_start) && cancel_called() &&

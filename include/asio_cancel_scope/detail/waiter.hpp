@@ -14,17 +14,13 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
-/// A completion handler that waits for a `Source` (a scope, a child) to end. What it is told is
-/// looked up when it is delivered, on its own executor.
+/// A completion handler that waits for a `Source` (a scope, a child) to end. It is always completed
+/// by posting; what it is told is looked up when it is delivered, on its own executor.
 template <typename Source>
 class waiter : public list_hook {
  public:
   /// Posts the handler. Ends this object.
   virtual void complete(std::shared_ptr<Source> source) noexcept = 0;
-
-  /// The same, but calls the handler at once if this thread is in its executor. Throws what the
-  /// handler throws.
-  virtual void complete_here(std::shared_ptr<Source> source) = 0;
 
   /// What the handler gets instead of the source's outcome, if anything. Written by who takes the
   /// waiter out of its list, or before it is in one.
@@ -84,17 +80,6 @@ class stored_waiter final : public waiter<Source> {
       // lost.
       case posting::failed: return run();
     }
-  }
-
-  void complete_here(std::shared_ptr<Source> source) override {
-    source_ = std::move(source);
-    handover call(this);
-    try {
-      asio::dispatch(target(), posted<task>(task(*this)));
-    } catch (...) {
-      if (!call.returned()) throw;
-    }
-    if (call.returned()) complete(std::move(source_));
   }
 
   void run() {
