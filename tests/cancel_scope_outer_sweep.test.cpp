@@ -53,6 +53,7 @@ awaitable<void> scenario(plan const& what, progress& p) {
         ++p.parts;
       }
       co_await asio::post(use_awaitable);
+      co_await asio::post(use_awaitable);
       if (what.own_cancel) {
         scope.cancel();
       }
