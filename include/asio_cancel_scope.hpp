@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+/// @namespace asio_cancel_scope
+/// A scope owns the coroutines that are spawned in it: when it has been left none of them is left,
+/// and one call cancels them all. Begin with @ref asio_cancel_scope::with_cancel_scope.
+
 #include <asio_cancel_scope/cancel_cause.hpp>
 #include <asio_cancel_scope/cancel_on.hpp>
 #include <asio_cancel_scope/cancel_scope.hpp>

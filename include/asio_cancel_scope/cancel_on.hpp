@@ -18,7 +18,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// The signals are watched from this call on until the scope is left, by a service child, which
 /// does not keep the scope open.
 ///
-/// @throws as `cancel_scope::spawn`, and system_error if a signal cannot be registered.
+/// @throws system_error if a signal cannot be registered; and as `cancel_scope::spawn`.
 template <typename Executor>
 void cancel_on_signal(cancel_scope<Executor>& scope,
                       std::initializer_list<int> signals = {SIGINT, SIGTERM}) {
@@ -45,7 +45,7 @@ void shutdown_on_signal(cancel_scope<Executor>& scope, std::chrono::duration<Rep
 /// The token is watched until the scope is left, by a service child, which does not keep the scope
 /// open.
 ///
-/// @throws as `cancel_scope::spawn`.
+/// @throws std::logic_error and more, as `cancel_scope::spawn`.
 template <typename Executor>
 void cancel_on_stop(cancel_scope<Executor>& scope, std::stop_token token) {
   if (token.stop_requested()) return scope.cancel();

@@ -158,8 +158,8 @@ class cancel_scope {
   /// @par Per-Operation Cancellation
   /// @li `terminal`, `partial`, `total`: as `child::cancel` with that type.
   ///
-  /// @throws as `spawn(c)`. With a token that starts the operation later, such as `use_awaitable`,
-  ///   the token gets the error.
+  /// @throws std::logic_error and more, as `spawn(c)`. With a token that starts the operation
+  ///   later, such as `use_awaitable`, the token gets the error.
   template <typename C, typename CompletionToken>
     requires(!detail::placement<C>)
   auto spawn(C c, CompletionToken&& token) {
@@ -177,7 +177,7 @@ class cancel_scope {
   ///
   /// @return A handle, or nothing: then @p c has been destroyed.
   ///
-  /// @throws as `spawn(c)`, without std::length_error.
+  /// @throws std::logic_error and more, as `spawn(c)`, but not std::length_error.
   template <typename C>
     requires(!detail::placement<C>)
   std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(C c) {
@@ -506,10 +506,12 @@ class cancel_scope {
   std::shared_ptr<state_type> const state_;
 };
 
+/// A scope that is made of a context has an `any_io_executor`.
 template <typename ExecutionContext>
   requires detail::execution_context<ExecutionContext>
 explicit cancel_scope(ExecutionContext&)->cancel_scope<asio::any_io_executor>;
 
+/// The same with options.
 template <typename ExecutionContext>
   requires detail::execution_context<ExecutionContext>
 explicit cancel_scope(ExecutionContext&, scope_options)->cancel_scope<asio::any_io_executor>;

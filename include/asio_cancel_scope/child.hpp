@@ -103,8 +103,8 @@ class child {
 
   /// The child's value, moved out; void for a `child<void>`.
   ///
-  /// @throws what the child ended with; `std::logic_error` if it is not done, or if the value has
-  ///   been taken.
+  /// @throws std::logic_error if it is not done, or if the value has been taken; else what the
+  ///   child ended with.
   T get() {
     if (!done()) throw std::logic_error("asio_cancel_scope: child::get() before the child is done");
     return record_->take();

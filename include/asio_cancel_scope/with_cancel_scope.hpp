@@ -35,6 +35,7 @@ using scope_block = telling_block<typename body_executor<Executor, Body>::type, 
 /// @tparam Executor  The scope's executor; default: as written in the body's parameter,
 ///   `any_io_executor` for a generic lambda.
 ///
+/// @param options  What the scope does about errors, how many children it takes, its deadline.
 /// @param body  A callable that takes `cancel_scope<Executor>&` and returns an `awaitable<T>`. An
 ///   lvalue is copied; wrap what cannot be copied in `std::ref`. On GCC up to 12 a temporary that
 ///   is not trivially destructible is refused, because that compiler destroys it twice inside a

@@ -50,13 +50,12 @@ auto start_with_cleanup(scope_settings cleanup_settings, X&& x, Cleanup&& cleanu
 /// @param x  As for `fail_after`: an awaitable, a callable, or a body that takes its scope.
 /// @param cleanup  A callable that returns an awaitable, without parameters or with one
 ///   `std::exception_ptr`: what x threw, null if it returned.
-/// @param on_suppressed  Gets the error of a cleanup that is not thrown. Must not throw.
 ///
 /// @return An awaitable of what x returns.
 ///
 /// @par Errors
 /// If cleanup throws, its error is thrown, unless x has failed with a real error: then that is
-/// thrown, the very object, and the error of the cleanup goes to @p on_suppressed.
+/// thrown, the very object, and the error of the cleanup is not.
 ///
 /// @par Example
 /// @snippet examples/14_cleanup.cpp cleanup
@@ -68,6 +67,9 @@ auto with_cleanup(X&& x, Cleanup&& cleanup) {
 }
 
 /// The same with an observer of what is not thrown.
+///
+/// @param x, cleanup  As above.
+/// @param on_suppressed  Gets the error of a cleanup that is not thrown. Must not throw.
 template <typename X, typename Cleanup, typename OnSuppressed>
   requires(!detail::is_duration<std::remove_cvref_t<X>>)
 auto with_cleanup(X&& x, Cleanup&& cleanup, OnSuppressed&& on_suppressed) {
