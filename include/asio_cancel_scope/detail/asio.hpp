@@ -12,6 +12,9 @@
 #if !defined(__cpp_rtti) && !defined(_CPPRTTI)
 #  error "asio_cancel_scope needs run-time type information: do not compile with -fno-rtti"
 #endif
+#if !defined(__cpp_exceptions) && !defined(_CPPUNWIND)
+#  error "asio_cancel_scope needs exceptions: do not compile with -fno-exceptions"
+#endif
 #if !defined(__cpp_lib_jthread)
 #  error \
       "asio_cancel_scope needs std::stop_token: compile as C++20 (and with libc++ before 20 with -fexperimental-library)"
