@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Uses everything that is public once, so that clang-tidy sees each template with types put in.
-// Compiled by nothing else, and never run.
+// Uses everything that is public once, so that clang-tidy and the warnings of a compiler that
+// optimises see each template with types put in. Never run.
 
 #include <asio_cancel_scope.hpp>
 
@@ -31,6 +31,7 @@ awaitable<void> handles(cancel_scope<>& scope) {
   auto second = scope.spawn(scope.get_executor(), nothing);
   auto third = scope.try_spawn(child_options().graceful().name("third"), number);
   scope.spawn(number(), [](std::exception_ptr const&, int) {});
+  scope.spawn(asio::make_strand(scope.get_executor()), number);
   auto fourth = co_await scope.async_spawn(number(), use_awaitable);
   auto start = [](ready_signal<int> ready) -> awaitable<void> {
     ready(1);
@@ -91,4 +92,10 @@ void use_everything(asio::io_context& context) {
   scope.spawn(groups(scope));
   scope.spawn(blocks());
   scope.async_join([](std::exception_ptr const&) {});
+
+  using strand = asio::strand<asio::io_context::executor_type>;
+  cancel_scope<strand> on_strand(asio::make_strand(context));
+  auto work = []() -> awaitable<void, strand> { co_return; };
+  on_strand.spawn(work);
+  on_strand.spawn(on_strand.get_executor(), work, [](std::exception_ptr const&) {});
 }
