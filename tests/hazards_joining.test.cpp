@@ -183,6 +183,25 @@ TEST_CASE("H13: a child that throws before its first suspension is a child that 
   CHECK(message_of(h.error()) == "E1");
 }
 
+TEST_CASE("H13: a token's handler that throws reaches run and the scope is left all the same",
+          "[cancel_scope][hazard]") {
+  auto const is_tracked = GENERATE(false, true);
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx);
+  auto const handler = [t = tracked()](auto const&...) { throw std::runtime_error("E1"); };
+  if (is_tracked) {
+    asio::post(scope.track(asio::bind_executor(ctx, handler)));
+  } else {
+    scope.spawn([]() -> awaitable<void> { co_return; }, handler);
+  }
+  bool joined = false;
+  scope.async_join([&](std::exception_ptr error) { joined = !error; });
+  CHECK_THROWS_AS(ctx.run(), std::runtime_error);
+  CHECK_NOTHROW(ctx.run());
+  CHECK(joined);
+  CHECK(scope.size() == 0);
+}
+
 TEST_CASE("H13: results need neither a default constructor nor a copy",
           "[with_cancel_scope][hazard]") {
   run([](asio::io_context&) -> awaitable<void> {
