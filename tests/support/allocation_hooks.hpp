@@ -22,7 +22,8 @@ inline constexpr long never = std::numeric_limits<long>::max();
 // Allocations that still succeed on this thread.
 inline thread_local long left = never;
 inline thread_local long failed = 0;
-inline thread_local bool fails_once = false;
+// How many may fail from then on.
+inline thread_local long to_fail = never;
 // Blocks in use.
 inline std::atomic<long> blocks{0};
 
@@ -34,8 +35,7 @@ inline bool may_allocate() noexcept {
     --left;
     return true;
   }
-  ++failed;
-  if (fails_once) {
+  if (++failed == to_fail) {
     left = never;
   }
   return false;
@@ -55,19 +55,19 @@ class no_memory_after {
   static bool has_failed() noexcept { return failed != 0; }
 };
 
-/// In its lifetime the allocation after `n` others fails, and no other.
-class one_failure_after {
+/// In its lifetime the allocation after `n` others fails, and those that follow it up to `count`.
+class failures_after {
  public:
-  explicit one_failure_after(long n) noexcept {
+  failures_after(long n, long count) noexcept {
     failed = 0;
+    to_fail = count;
     left = n;
-    fails_once = true;
   }
-  one_failure_after(one_failure_after const&) = delete;
-  one_failure_after& operator=(one_failure_after const&) = delete;
-  ~one_failure_after() {
+  failures_after(failures_after const&) = delete;
+  failures_after& operator=(failures_after const&) = delete;
+  ~failures_after() {
     left = never;
-    fails_once = false;
+    to_fail = never;
   }
 
   static bool has_failed() noexcept { return failed != 0; }
