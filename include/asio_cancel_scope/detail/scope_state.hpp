@@ -38,11 +38,12 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // the count. By then the coroutine's frame, the callable and its captures are gone.
 //
 // Starting. Children of the scope's own executor wait in a queue that one posted `drain` empties:
-// one hop starts many, in the order of spawning. A child with an executor of its own is posted
-// there. Whether a child starts is decided by the library, on the child's executor, when its
-// coroutine is about to be entered: once a request has been made none does. So nothing has to be
-// told to children that start late, and it does not matter what Asio makes of a signal that comes
-// before the start, which differs from version to version.
+// one hop starts many, in the order of spawning; those that a body spawns before it waits for the
+// first time are started by who has started the body, without a hop. A child with an executor of
+// its own is posted there. Whether a child starts is decided by the library, on the child's
+// executor, when its coroutine is about to be entered: once a request has been made none does. So
+// nothing has to be told to children that start late, and it does not matter what Asio makes of a
+// signal that comes before the start, which differs from version to version.
 //
 // Room. A child that finds no room waits as a record in `waiting_`, kept but not counted; the child
 // that retires lets the next one in, and a request all of them, to find out that they never start.
