@@ -53,7 +53,6 @@ awaitable<void> scenario(plan const& what, progress& p) {
         ++p.parts;
       }
       co_await asio::post(use_awaitable);
-      co_await asio::post(use_awaitable);
       if (what.own_cancel) {
         scope.cancel();
       }

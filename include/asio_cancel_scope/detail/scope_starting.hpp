@@ -190,30 +190,8 @@ void scope_state<Executor>::start_together(std::span<std::shared_ptr<record_type
       enroll(child);
       group_of(*child).untold.push_back(*child);
     }
-    draining_ = true;
   }
   for (auto const& child : children) start_now(child);
-  keep_promise_to_drain();
-}
-
-template <typename Executor>
-void scope_state<Executor>::keep_promise_to_drain() noexcept {
-  {
-    std::lock_guard const lock(mutex_);
-    draining_ = !queue_.empty();
-    if (!draining_) return;
-  }
-  if (nesting::too_deep()) return post_drain();
-  nesting const inner;
-  start_queued();
-}
-
-template <typename Executor>
-void scope_state<Executor>::post_drain() noexcept {
-  std::exception_ptr failure;
-  if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
-    return lose_queued();
-  if (failure) fail_queued(failure);
 }
 
 template <typename Executor>
@@ -328,7 +306,10 @@ void scope_state<Executor>::start_queued() noexcept {
     draining_ = !queue_.empty();
     if (!draining_) return;
   }
-  post_drain();
+  std::exception_ptr failure;
+  if (try_post(executor_, drain(this->shared_from_this()), failure) == posting::refused)
+    return lose_queued();
+  if (failure) fail_queued(failure);
 }
 
 template <typename Executor>

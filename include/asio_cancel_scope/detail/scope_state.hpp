@@ -38,12 +38,11 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // the count. By then the coroutine's frame, the callable and its captures are gone.
 //
 // Starting. Children of the scope's own executor wait in a queue that one posted `drain` empties:
-// one hop starts many, in the order of spawning; those that a body spawns before it waits for the
-// first time are started by who has started the body, without a hop. A child with an executor of
-// its own is posted there. Whether a child starts is decided by the library, on the child's
-// executor, when its coroutine is about to be entered: once a request has been made none does. So
-// nothing has to be told to children that start late, and it does not matter what Asio makes of a
-// signal that comes before the start, which differs from version to version.
+// one hop starts many, in the order of spawning. A child with an executor of its own is posted
+// there. Whether a child starts is decided by the library, on the child's executor, when its
+// coroutine is about to be entered: once a request has been made none does. So nothing has to be
+// told to children that start late, and it does not matter what Asio makes of a signal that comes
+// before the start, which differs from version to version.
 //
 // Room. A child that finds no room waits as a record in `waiting_`, kept but not counted; the child
 // that retires lets the next one in, and a request all of them, to find out that they never start.
@@ -386,11 +385,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   void start_queued() noexcept;
 
-  /// What has been queued while this thread had promised to start it.
-  void keep_promise_to_drain() noexcept;
-
-  void post_drain() noexcept;
-
   [[nodiscard]] start_queue<Executor> take_queued() noexcept;
 
   /// The drain is gone: the queued children will never start.
@@ -531,8 +525,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   group here_;                    // live children, and the body, on the scope's executor
   group elsewhere_;               // those on executors of their own
   start_queue<Executor> queue_;   // a part of `here_`: not given to co_spawn yet
-  bool draining_ = false;         // a drain is posted, running or promised; true while the queue is
-                                  // not empty
+  bool draining_ = false;         // a drain is posted or running; true while the queue is not empty
   std::size_t live_ = 0;          // enrolled and not retired, the body included
   std::size_t children_ = 0;      // the same without the body
   std::size_t lasting_ = 0;       // the same as `live_` without service children
