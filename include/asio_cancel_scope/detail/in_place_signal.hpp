@@ -97,7 +97,7 @@ class in_place_signal {
   }
 
   // What co_spawn puts there is this large at most in the versions that were looked at.
-  alignas(void*) std::byte memory_[5 * sizeof(void*)];
+  alignas(void*) std::byte memory_[3 * sizeof(void*)];
   handler* handler_ = nullptr;  // in `memory_`, or allocated if it is larger
 };
 

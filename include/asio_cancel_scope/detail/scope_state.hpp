@@ -67,10 +67,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // set and goes when the scope closes. Its calls are the only ones to Asio under the lock.
 //
 // Joining. Joins are completed by the last record to retire, by posting, and what they report is
-// computed when they are delivered: an outer request that comes in between still counts. Only who
-// awaits a block is resumed at once, when the last coroutine of it has ended on the executor of
-// both and nothing of the library is below on the stack: at the end of that coroutine's handler. A
-// join's slot holds the scope weakly: a signal may outlive the context, a scope must not.
+// computed when they are delivered: an outer request that comes in between still counts. A join's
+// slot holds the scope weakly: a signal may outlive the context, a scope must not.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
