@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -121,6 +122,35 @@ TEST_CASE("rule 5: a cancel that comes while a child is being posted keeps it fr
   CHECK(p.at.took_place());
   CHECK_FALSE(started);
   CHECK(scope.cancelled_caught());
+}
+
+TEST_CASE(
+    "rule 21: a child whose executor keeps it but throws is not there, whatever becomes of it",
+    "[cancel_scope][interleaving]") {
+  auto p = std::make_optional<place>();
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx);
+  bool started = false;
+  p->at.arrange([] { throw std::bad_alloc(); });
+  auto const child = [&]() -> awaitable<void> {
+    started = true;
+    co_return;
+  };
+  CHECK_THROWS_AS(scope.spawn(p->executor, child), std::bad_alloc);
+  CHECK(p->at.took_place());
+  CHECK(scope.size() == 0);
+  SECTION("run") {
+    drain(p->ctx);
+  }
+  SECTION("destroyed") {
+    p.reset();
+  }
+  CHECK_FALSE(started);
+  CHECK(scope.size() == 0);
+  bool joined = false;
+  scope.async_join([&](std::exception_ptr e) { joined = !e; });
+  drain(ctx);
+  CHECK(joined);
 }
 
 TEST_CASE("rule 3: the scope is joined and closed while a child is being posted",

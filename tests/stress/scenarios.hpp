@@ -52,6 +52,10 @@ struct world {
   int ended = 0;
   int alive = 0;
 
+  /// Joins whose initiation did not throw, and how many of those have completed.
+  int joins = 0;
+  int joined = 0;
+
   std::exception_ptr thrown;      // by a deed
   std::exception_ptr unexpected;  // what a handler got, if it is neither an error on purpose, nor a
                                   // cancellation, nor want of memory
@@ -93,6 +97,14 @@ struct world {
   [[nodiscard]] expectation expect() {
     ++expected;
     return expectation(*this);
+  }
+
+  void join(cancel_scope<>& scope) {
+    scope.async_join([this, handler = expect()](std::exception_ptr const& e) mutable {
+      ++joined;
+      handler(e);
+    });
+    ++joins;
   }
 
   void look_at(auto const& argument) {
@@ -186,7 +198,7 @@ inline void children_in_every_state(world& w) {
   scope.spawn(*w.b, [] { return sleeps(tracked()); });
   w.then_set(0);
   w.then([&] { scope.spawn(hops(3, tracked())); });
-  w.then([&] { scope.async_join(w.expect()); });
+  w.then([&] { w.join(scope); });
   w.then([&] { scope.cancel(); });
 }
 
@@ -236,7 +248,7 @@ inline void tokens(world& w) {
   w.make<std::future<tracked>>(scope.spawn(gives(w, 1, tracked()), asio::use_future));
   w.then_set(0);
   w.then_cancel(signal);
-  w.then([&] { scope.async_join(w.expect()); });
+  w.then([&] { w.join(scope); });
   w.then_set(1);
 }
 
@@ -258,7 +270,7 @@ inline void handles(world& w) {
   w.then_cancel(signal);
   w.then([&] { three.reset(); });
   w.then_set(1);
-  w.then([&] { scope.async_join(w.expect()); });
+  w.then([&] { w.join(scope); });
 }
 
 inline void shields(world& w) {
@@ -292,7 +304,7 @@ inline void room_and_readiness(world& w) {
   w.then_cancel(signal);
   w.then_set(1);
   w.then_set(2);
-  w.then([&] { scope.async_join(w.expect()); });
+  w.then([&] { w.join(scope); });
   w.then([&] { scope.cancel(); });
 }
 
@@ -322,7 +334,7 @@ inline void adopted_operations(world& w) {
     while (auto next = co_await queue.async_next(use_awaitable)) next->get();
   });
   for (std::size_t i = 0; i != 3; ++i) w.then_set(i);
-  w.then([&] { scope.async_join(w.expect()); });
+  w.then([&] { w.join(scope); });
   w.then([&] { scope.cancel(); });
 }
 
