@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+#include <asio_cancel_scope.hpp>
+
+int main() {}
