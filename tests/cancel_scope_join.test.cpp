@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 #include "support/manual_event.hpp"
 #include "support/run.hpp"
+#include "support/tracked.hpp"
 
 #include <chrono>
 #include <exception>
@@ -45,7 +46,58 @@ bool is_closed(cancel_scope<>& scope) {
   return says_closed(logic_error_of([&] { scope.spawn([]() -> awaitable<void> { co_return; }); }));
 }
 
+/// A handler that cannot be moved any more once `moves` have been made.
+class moves_a_few_times {
+ public:
+  moves_a_few_times(int& moves, bool& called) noexcept : moves_(&moves), called_(&called) {}
+  moves_a_few_times(moves_a_few_times&& other)
+      : moves_(other.moves_), called_(other.called_), life_(other.life_) {
+    if (--*moves_ == 0) throw failure("moved");
+  }
+  moves_a_few_times(moves_a_few_times const&) = delete;
+  moves_a_few_times& operator=(moves_a_few_times const&) = delete;
+  ~moves_a_few_times() = default;
+
+  void operator()(std::exception_ptr e) const { *called_ = !e; }
+
+ private:
+  int* moves_;
+  bool* called_;
+  tracked life_;
+};
+
 }  // namespace
+
+TEST_CASE("rule 21: a handler whose move throws is thrown out of async_join and leaves nothing",
+          "[cancel_scope][lifetime]") {
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx);
+  manual_event event;
+  scope.spawn([&] { return event.wait(); });
+  drain(ctx);
+  bool called = false;
+  bool begun = false;
+  int failures = 0;
+  for (int limit = 1; !begun; ++limit) {
+    int moves = limit;
+    try {
+      scope.async_join(moves_a_few_times(moves, called));
+      begun = true;
+    } catch (failure const&) {
+      ++failures;
+      CHECK(tracked::alive() == 0);
+    }
+    if (begun) {
+      // What is left of them is none of async_join's.
+      moves = 1000;
+      event.set();
+      drain(ctx);
+    }
+  }
+  CHECK(failures > 0);
+  CHECK(called);
+  CHECK(tracked::alive() == 0);
+}
 
 TEST_CASE("B010: a join that was made but is not awaited leaves the scope open",
           "[cancel_scope][lifetime]") {

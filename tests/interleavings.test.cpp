@@ -296,3 +296,54 @@ TEST_CASE("rule 25: room becomes free while the one that waits for it is withdra
   }
   CHECK(scope.size() == 0);
 }
+
+TEST_CASE(
+    "rule 25: the executor of one that waits for room is shut down before the scope cancels it",
+    "[cancel_scope][interleaving]") {
+  place p;
+  asio::io_context ctx;
+  cancel_scope<> scope(ctx, scope_options().max_children(1));
+  scope.spawn([] { return until_cancelled(); });
+  event_log log;
+  std::optional<child<void>> second;
+  scope.async_spawn(
+      p.executor,
+      [&]() -> awaitable<void> {
+        log.add("started");
+        co_return;
+      },
+      asio::bind_executor(ctx, [&](std::exception_ptr e, child<void> given) {
+        log.add(e ? "nothing" : "given");
+        second.emplace(std::move(given));
+      }));
+  drain(ctx);
+  p.at.close();
+  scope.cancel();
+  drain(ctx);
+  CHECK(log.str() == "given");
+  REQUIRE(second);
+  CHECK(second->done());
+  CHECK_THROWS_AS(second->get(), system_error);
+  CHECK(scope.size() == 0);
+}
+
+TEST_CASE("rule 19: the executor is shut down by a child that has just spawned another",
+          "[cancel_scope][interleaving]") {
+  place p;
+  cancel_scope<> scope(p.executor);
+  event_log log;
+  std::optional<child<void>> second;
+  scope.spawn([&]() -> awaitable<void> {
+    second.emplace(scope.spawn([&]() -> awaitable<void> {
+      log.add("started");
+      co_return;
+    }));
+    p.at.close();
+    co_return;
+  });
+  drain(p.ctx);
+  CHECK(log.str().empty());
+  REQUIRE(second);
+  CHECK(second->done());
+  CHECK(scope.size() == 0);
+}

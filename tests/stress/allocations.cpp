@@ -18,6 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Of tests/coverage: what this process has reached.
+extern "C" [[gnu::weak]] void __gcov_dump();
+
 namespace {
 
 using stress::world;
@@ -101,7 +104,9 @@ verdict run_apart(stress::scenario const& s, long k, long failures) {
   if (process == 0) {
     std::set_terminate([] { std::abort(); });  // without a word
     alarm(20);
-    _exit(first_status + run(s, k, failures));
+    int const status = first_status + run(s, k, failures);
+    if (__gcov_dump) __gcov_dump();
+    _exit(status);
   }
   int status = 0;
   waitpid(process, &status, 0);

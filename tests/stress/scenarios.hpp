@@ -199,6 +199,8 @@ inline void children_in_every_state(world& w) {
   w.then_set(0);
   w.then([&] { scope.spawn(hops(3, tracked())); });
   w.then([&] { w.join(scope); });
+  auto& signal = w.make<asio::cancellation_signal>();
+  w.then([&] { scope.async_join(asio::bind_cancellation_slot(signal.slot(), w.expect())); });
   w.then([&] { scope.cancel(); });
 }
 

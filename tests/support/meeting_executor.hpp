@@ -12,18 +12,28 @@
 /// before the call that handed it over has returned. Done once.
 class meeting {
  public:
-  void arrange(std::function<void()> what) { *what_ = std::move(what); }
+  void arrange(std::function<void()> what) { plan_->what = std::move(what); }
 
-  [[nodiscard]] bool took_place() const { return !*what_; }
+  [[nodiscard]] bool took_place() const { return !plan_->what; }
 
   void take_place() const {
-    if (*what_) std::exchange(*what_, nullptr)();
+    if (plan_->what) std::exchange(plan_->what, nullptr)();
   }
+
+  /// From now on the executor destroys what it is given, as one whose context has been shut down.
+  void close() { plan_->closed = true; }
+
+  [[nodiscard]] bool closed() const { return plan_->closed; }
 
   friend bool operator==(meeting const&, meeting const&) = default;
 
  private:
-  std::shared_ptr<std::function<void()>> what_ = std::make_shared<std::function<void()>>();
+  struct plan {
+    std::function<void()> what;
+    bool closed = false;
+  };
+
+  std::shared_ptr<plan> plan_ = std::make_shared<plan>();
 };
 
 /// An executor that passes everything on to another one and then has the meeting take place: so
@@ -50,7 +60,9 @@ class meeting_executor {
   template <typename Function>
   void execute(Function&& function) const {
     auto const at = at_;
-    asio::post(inner_, std::forward<Function>(function));
+    auto passed_on = std::decay_t<Function>(std::forward<Function>(function));
+    if (at.closed()) return;
+    asio::post(inner_, std::move(passed_on));
     at.take_place();
   }
 
