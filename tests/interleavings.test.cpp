@@ -327,23 +327,29 @@ TEST_CASE(
   CHECK(scope.size() == 0);
 }
 
-TEST_CASE("rule 19: the executor is shut down by a child that has just spawned another",
+TEST_CASE("rule 19: the executor is shut down after a child has been spawned during a start",
           "[cancel_scope][interleaving]") {
   place p;
   cancel_scope<> scope(p.executor);
-  event_log log;
+  std::string started;
+  auto const first = scope.spawn([&]() -> awaitable<void> {
+    started += "first";
+    co_return;
+  });
   std::optional<child<void>> second;
-  scope.spawn([&]() -> awaitable<void> {
+  p.at.arrange([&] {
     second.emplace(scope.spawn([&]() -> awaitable<void> {
-      log.add("started");
+      started += "second";
       co_return;
     }));
     p.at.close();
-    co_return;
   });
   drain(p.ctx);
-  CHECK(log.str().empty());
+  CHECK(p.at.took_place());
+  CHECK(started == "first");
+  CHECK(first.done());
   REQUIRE(second);
   CHECK(second->done());
+  CHECK_THROWS_AS(second->get(), system_error);
   CHECK(scope.size() == 0);
 }
