@@ -293,7 +293,7 @@ auto callable(manual_event& event) {
 constexpr long failures_in_a_row =
     ACS_TEST_ASIO_VERSION >= 102801 && ACS_TEST_ASIO_VERSION < 103002 ? 1 : allocation_hooks::never;
 
-// Awaits what `make` gives with the kth allocation of its start failing, and all that follow it,
+// Awaits what `make` gives with the kth allocation of its start failing, and those that follow it,
 // for every k until none fails.
 template <typename Make>
 void fails_at_every_allocation(Make make) {
@@ -312,13 +312,10 @@ void fails_at_every_allocation(Make make) {
         event.set();
       });
       try {
-        allocation_hooks::failed = 0;
-        allocation_hooks::to_fail = failures_in_a_row;
-        allocation_hooks::left = k;
+        allocation_hooks::failures_after const failure(k, failures_in_a_row);
         static_cast<void>(co_await make(event));
         how = "value";
       } catch (std::bad_alloc const&) {
-        allocation_hooks::left = allocation_hooks::never;
         how = "no memory";
       } catch (...) {
         how = word_of(std::current_exception());

@@ -1,5 +1,0 @@
-// SPDX-License-Identifier: MIT
-
-#include <asio_cancel_scope.hpp>
-
-int main() {}
