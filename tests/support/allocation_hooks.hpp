@@ -26,8 +26,11 @@ inline thread_local long failed = 0;
 inline thread_local long to_fail = never;
 // Blocks in use.
 inline std::atomic<long> blocks{0};
+// Allocations on this thread so far.
+inline thread_local long made = 0;
 
 inline bool may_allocate() noexcept {
+  ++made;
   if (left == never) {
     return true;
   }

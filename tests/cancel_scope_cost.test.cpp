@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//
+// What a child costs in allocations. What it costs in time is measured in benchmarks/.
+
+#include "support/allocation_hooks.hpp"
+#include "support/asio.hpp"
+#include "support/catch.hpp"
+#include "support/manual_event.hpp"
+#include "support/run.hpp"
+
+#include <asio_cancel_scope.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <list>
+
+using namespace asio_cancel_scope;
+
+namespace {
+
+// How many allocations it takes to start `n` children that are alive together, and to end them.
+long made_by_co_spawn(int n) {
+  asio::io_context ctx;
+  manual_event event;
+  std::list<asio::cancellation_signal> signals(static_cast<std::size_t>(n));
+  asio::any_io_executor const ex = ctx.get_executor();
+  auto const before = allocation_hooks::made;
+  for (auto& signal : signals)
+    asio::co_spawn(ex, event.wait(),
+                   asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
+  drain(ctx);
+  event.set();
+  drain(ctx);
+  return allocation_hooks::made - before;
+}
+
+long made_by_spawn(int n) {
+  asio::io_context ctx;
+  manual_event event;
+  cancel_scope<> scope(ctx);
+  auto const before = allocation_hooks::made;
+  for (int i = 0; i != n; ++i) scope.spawn(event.wait());
+  drain(ctx);
+  event.set();
+  drain(ctx);
+  auto const made = allocation_hooks::made - before;
+  CHECK(scope.size() == 0);
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "design 4: a child takes at most one allocation beyond those of co_spawn, two with a guard",
+    "[cancel_scope][cost]") {
+  bool const guarded = ACS_TEST_ASIO_VERSION >= 102500 && ACS_TEST_ASIO_VERSION < 103002;
+  long const beyond = guarded ? 2 : 1;
+  // The difference is that of children, without what there is once.
+  auto const co_spawned = made_by_co_spawn(200) - made_by_co_spawn(100);
+  auto const spawned = made_by_spawn(200) - made_by_spawn(100);
+  INFO(spawned << " and " << co_spawned << " for 100 children");
+  CHECK(co_spawned > 0);
+  CHECK(spawned <= co_spawned + 100 * beyond);
+}
