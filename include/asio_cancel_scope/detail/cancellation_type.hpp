@@ -3,6 +3,8 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 
+#include <cstdint>
+
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 /// The strongest single type in `mask`, which is what a mask counts as: a child's filter could turn
@@ -20,5 +22,18 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
   using enum asio::cancellation_type;
   return a != none && (b == none || static_cast<unsigned>(a) < static_cast<unsigned>(b));
 }
+
+/// A single type, or none, in one byte: there may be a million.
+class small_type {
+ public:
+  constexpr small_type(asio::cancellation_type type = asio::cancellation_type::none) noexcept
+      : bit_(static_cast<std::uint8_t>(type)) {}
+  constexpr operator asio::cancellation_type() const noexcept {
+    return static_cast<asio::cancellation_type>(bit_);
+  }
+
+ private:
+  std::uint8_t bit_;
+};
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

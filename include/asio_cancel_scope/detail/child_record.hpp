@@ -190,13 +190,12 @@ class coroutine_record
   using outcome_record<Executor, value_type>::outcome_record;
 
   void launch() final {
-    if constexpr (needs_guard_coroutine || needs_value_coroutine<value_type>) {
-      enter_by<entry_by_coroutine>();
-    } else if (this->graceful) {
-      enter_by<entry_by_coroutine>();
-    } else {
-      enter_by<entry>();
-    }
+    if (this->graceful)
+      enter_by<entry_by<&coroutine_record::run_gracefully>>();
+    else if constexpr (needs_guard_coroutine || needs_value_coroutine<value_type>)
+      enter_by<entry_by<&coroutine_record::run>>();
+    else
+      enter_by<entry_by<&coroutine_record::enter>>();
   }
 
  private:
@@ -204,8 +203,9 @@ class coroutine_record
   void enter_by() {
     handover call(static_cast<record<Executor>*>(this));
     try {
-      asio::co_spawn(awaitable_executor(this->get_executor()), Entry(*this),
-                     child_completion<Executor, value_type>(*this));
+      // Not copied here: with an executor that hides its type each copy costs.
+      Executor const& ex = this->get_executor();
+      asio::co_spawn(ex, Entry(*this), child_completion<Executor, value_type>(*this));
     } catch (...) {
       if (call.returned()) return this->scope.finish(*this, std::current_exception());
       // The handler is in a frame that Asio is still to destroy, and ends the child then.
@@ -226,39 +226,64 @@ class coroutine_record
     return make_awaitable();
   }
 
-  class entry {
+  /// What co_spawn is given: calls the member `Run`.
+  template <auto Run>
+  class entry_by {
    public:
-    explicit entry(coroutine_record& child) noexcept : child_(&child) {}
-    Awaitable operator()() const { return child_->enter(); }
+    explicit entry_by(coroutine_record& child) noexcept : child_(&child) {}
+    std::invoke_result_t<decltype(Run), coroutine_record&> operator()() const {
+      return (child_->*Run)();
+    }
 
    private:
     coroutine_record* child_;
   };
 
-  class entry_by_coroutine {
-   public:
-    explicit entry_by_coroutine(coroutine_record& child) noexcept : child_(&child) {}
-    asio::awaitable<void, awaitable_executor> operator()() const { return run(*child_); }
-
-   private:
-    coroutine_record* child_;
-  };
-
-  static asio::awaitable<void, awaitable_executor> run(coroutine_record& child) {
-    // Before anything can be sent: resetting the state would forget a request.
-    if (child.graceful)
-      co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  /// Awaits the child in a coroutine of ours. Its frame is small: there may be a million.
+  asio::awaitable<void, awaitable_executor> run() {
     try {
       if constexpr (std::is_void_v<value_type>)
-        co_await child.enter();
+        co_await enter();
       else
-        child.value.emplace(co_await child.enter());
+        this->value.emplace(co_await enter());
     } catch (...) {
       // Not thrown on: that would cost as much again.
-      child.error = std::current_exception();
+      this->error = std::current_exception();
     }
     if constexpr (needs_guard_coroutine) co_await asio::this_coro::throw_if_cancelled(false);
   }
+
+  asio::awaitable<void, awaitable_executor> run_gracefully() {
+    // Before anything can be sent: resetting the state would forget a request.
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    co_await run();
+  }
+};
+
+/// What a record runs, until it is released.
+template <typename C>
+class runnable {
+ public:
+  explicit runnable(C c) : c_(std::move(c)) {}
+
+  [[nodiscard]] auto make_awaitable() { return (*c_)(); }
+  void release() noexcept { c_.reset(); }
+
+ private:
+  std::optional<C> c_;
+};
+
+/// An awaitable is empty when it has been moved from.
+template <awaitable C>
+class runnable<C> {
+ public:
+  explicit runnable(C c) noexcept : c_(std::move(c)) {}
+
+  [[nodiscard]] C make_awaitable() noexcept { return std::move(c_); }
+  void release() noexcept { [[maybe_unused]] C const released = std::move(c_); }
+
+ private:
+  C c_;
 };
 
 /// A record that owns what it runs: `C`, an awaitable or a callable that makes one.
@@ -272,17 +297,12 @@ class runnable_record
   runnable_record(scope_state<Executor>& owner, Executor const* ex, typename base::role r, C c)
       : base(owner, r, ex), runs_(std::move(c)) {}
 
-  void release() noexcept final { runs_.reset(); }
+  void release() noexcept final { runs_.release(); }
 
  private:
-  awaitable_type make_awaitable() final {
-    if constexpr (awaitable<C>)
-      return *std::move(runs_);
-    else
-      return (*runs_)();
-  }
+  awaitable_type make_awaitable() final { return runs_.make_awaitable(); }
 
-  std::optional<C> runs_;  // empty from release() on
+  runnable<C> runs_;
 };
 
 /// The record of a child, which shares the scope's state with it.

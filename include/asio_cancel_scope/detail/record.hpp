@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
@@ -124,10 +125,10 @@ class record : public list_hook {
  public:
   // The strongest type asked for through the handle or the token's slot. Written under the mutex,
   // only ever stronger; read without it where the child is started.
-  std::atomic<asio::cancellation_type> asked{asio::cancellation_type::none};
+  std::atomic<small_type> asked{small_type()};
 
   // On the child's executor only.
-  asio::cancellation_type sent = asio::cancellation_type::none;  // the strongest type emitted
+  small_type sent;          // the strongest type emitted
   bool told_alone = false;  // nothing that has been sent was for the whole scope
 
   end ending = end::none;  // belongs to the outcome

@@ -182,7 +182,7 @@ asio::cancellation_type scope_state<Executor>::wanted(record_type const& child) 
   if (child.is_body() ? of_all != asio::cancellation_type::none && shutting_down_.load()
                       : child.service && services_end_.load())
     return asio::cancellation_type::terminal;
-  auto const of_it = child.asked.load(std::memory_order_acquire);
+  asio::cancellation_type const of_it = child.asked.load(std::memory_order_acquire);
   return stronger(of_it, of_all) ? of_it : of_all;
 }
 
