@@ -8,6 +8,7 @@
 #include "benchmarks/task_group.hpp"
 #include "benchmarks/yardstick.hpp"
 
+#include <asio_cancel_scope/cancel_scope.hpp>
 #include <asio_cancel_scope/with_cancel_scope.hpp>
 
 #include <cstddef>
@@ -25,6 +26,19 @@ asio::awaitable<void, Executor> cancel_library(rounds& r) {
     scope.cancel();
   };
   while (r.next()) co_await asio_cancel_scope::with_cancel_scope(body);
+}
+
+// Written as the yardstick is.
+template <typename Executor>
+asio::awaitable<void, Executor> cancel_object(rounds& r) {
+  Executor const ex = co_await asio::this_coro::executor;
+  while (r.next()) {
+    asio_cancel_scope::cancel_scope<Executor> scope(ex);
+    for (auto n = r.children(); n != 0; --n) scope.spawn(asleep<Executor>());
+    co_await hop<Executor>();
+    scope.cancel();
+    co_await scope.async_join();
+  }
 }
 
 template <typename Executor>
@@ -73,8 +87,10 @@ void add_cancel() {
   for (std::size_t const n : {1u, 10u, 1000u, 10000u, 100000u, 1000000u}) {
     add("cancel", n, "yardstick", cancel_yardstick<any_executor>);
     add("cancel", n, "library", cancel_library<any_executor>);
+    add("cancel", n, "object", cancel_object<any_executor>);
     add("cancel", n, "yardstick-own", cancel_yardstick<own_executor>);
     add("cancel", n, "library-own", cancel_library<own_executor>);
+    add("cancel", n, "object-own", cancel_object<own_executor>);
     add("cancel", n, "task_group", cancel_task_group);
 #if defined(ACS_BENCHMARK_RANGED_GROUP)
     add("cancel", n, "parallel_group", cancel_parallel_group);

@@ -14,6 +14,7 @@ GOAL = "#bc4c00"
 # Line and candidate, with the words for both and for the base.
 BARS = [
     ("hop", "library", "spawn, hop, finish", "hand-written"),
+    ("hop", "object", "the same, scope as an object", "hand-written"),
     ("steady", "library", "the same in a long-lived scope", "hand-written"),
     ("cancel", "library", "sleep, cancel, finish", "hand-written"),
     ("empty", "library", "empty scope", "awaited co_spawn"),

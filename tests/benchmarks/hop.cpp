@@ -8,6 +8,7 @@
 #include "benchmarks/task_group.hpp"
 #include "benchmarks/yardstick.hpp"
 
+#include <asio_cancel_scope/cancel_scope.hpp>
 #include <asio_cancel_scope/with_cancel_scope.hpp>
 
 #include <cstddef>
@@ -24,6 +25,17 @@ asio::awaitable<void, Executor> hop_library(rounds& r) {
     co_return;
   };
   while (r.next()) co_await asio_cancel_scope::with_cancel_scope(body);
+}
+
+// Written as the yardstick is.
+template <typename Executor>
+asio::awaitable<void, Executor> hop_object(rounds& r) {
+  Executor const ex = co_await asio::this_coro::executor;
+  while (r.next()) {
+    asio_cancel_scope::cancel_scope<Executor> scope(ex);
+    for (auto n = r.children(); n != 0; --n) scope.spawn(hop<Executor>());
+    co_await scope.async_join();
+  }
 }
 
 template <typename Executor>
@@ -81,8 +93,10 @@ void add_hop() {
   for (std::size_t const n : {1u, 10u, 1000u, 10000u, 100000u, 1000000u}) {
     add("hop", n, "yardstick", hop_yardstick<any_executor>);
     add("hop", n, "library", hop_library<any_executor>);
+    add("hop", n, "object", hop_object<any_executor>);
     add("hop", n, "yardstick-own", hop_yardstick<own_executor>);
     add("hop", n, "library-own", hop_library<own_executor>);
+    add("hop", n, "object-own", hop_object<own_executor>);
     add("hop", n, "task_group", hop_task_group);
     add("hop", n, "detached", hop_detached<any_executor>);
 #if defined(ACS_BENCHMARK_RANGED_GROUP)

@@ -33,8 +33,10 @@ BASES = {
 # The ratio to that which is aimed at.
 GOALS = {
     ("hop", "library"): 0.95,
+    ("hop", "object"): 0.95,
     ("steady", "library"): 0.95,
     ("cancel", "library"): 1.00,
+    ("cancel", "object"): 1.00,
     ("empty", "library"): 1.20,
     ("two", "library"): 1.20,
     ("two", "gather"): 1.00,
