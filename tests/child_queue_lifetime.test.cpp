@@ -283,8 +283,8 @@ TEST_CASE("child_queue: waits that are cancelled while children end on a pool lo
 
 TEST_CASE("child_queue: many threads add while one consumes", "[child_queue][threads]") {
   constexpr int each = 40;
-  asio::thread_pool pool(2);
   asio::io_context ctx;
+  asio::thread_pool pool(2);  // goes first: a thread of it may still be inside the last post to ctx
   std::atomic<int> come{0};
   run_blocking(ctx, [&]() -> awaitable<void> {
     co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
