@@ -266,7 +266,8 @@ class runnable {
  public:
   explicit runnable(C c) : c_(std::move(c)) {}
 
-  [[nodiscard]] auto make_awaitable() { return (*c_)(); }
+  // Not auto, for the reason that body_call has.
+  [[nodiscard]] std::invoke_result_t<C&> make_awaitable() { return (*c_)(); }
   void release() noexcept { c_.reset(); }
 
  private:
