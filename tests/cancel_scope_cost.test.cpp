@@ -62,3 +62,11 @@ TEST_CASE(
   CHECK(co_spawned > 0);
   CHECK(spawned <= co_spawned + 100 * beyond);
 }
+
+TEST_CASE("design 4: the state of a block is small enough for malloc's quick ways",
+          "[cancel_scope][cost]") {
+  using body = asio::awaitable<void> (*)(cancel_scope<>&);
+  using state = asio_cancel_scope::detail::block<asio::any_io_executor, cancel_scope<>, body>;
+  // What make_shared puts before it: a pointer and two counts.
+  CHECK(sizeof(state) + 2 * sizeof(void*) < 1024);
+}

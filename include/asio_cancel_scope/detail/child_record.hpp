@@ -203,7 +203,8 @@ class coroutine_record
   void enter_by() {
     handover call(static_cast<record<Executor>*>(this));
     try {
-      // Not copied here: with an executor that hides its type each copy costs.
+      // Not copied here, for co_spawn does that before anything starts, and each copy of an
+      // executor that hides its type costs.
       Executor const& ex = this->get_executor();
       asio::co_spawn(ex, Entry(*this), child_completion<Executor, value_type>(*this));
     } catch (...) {
