@@ -70,3 +70,10 @@ TEST_CASE("design 4: the state of a block is small enough for malloc's quick way
   // What make_shared puts before it: a pointer and two counts.
   CHECK(sizeof(state) + 2 * sizeof(void*) < 1024);
 }
+
+TEST_CASE("design 4: the record of a child is small enough for malloc's quickest way",
+          "[cancel_scope][cost]") {
+  using record =
+      asio_cancel_scope::detail::child_record<asio::any_io_executor, asio::awaitable<void>>;
+  CHECK(sizeof(record) <= 15 * sizeof(void*));
+}

@@ -10,6 +10,8 @@
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
 #include <asio_cancel_scope/detail/placement.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/token_record.hpp>
 #include <asio_cancel_scope/detail/tracked.hpp>
@@ -125,7 +127,7 @@ class cancel_scope {
   template <typename C>
     requires(!detail::placement<C>)
   child<detail::child_value_t<C>, Executor> spawn(C c) {
-    return spawn_record(make_record(std::nullopt, std::move(c)));
+    return spawn_record(make_record(std::move(c)));
   }
 
   /// Starts a child that runs on @p where: an executor, an execution context, or `child_options`.
@@ -135,9 +137,8 @@ class cancel_scope {
   /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
   template <detail::placement Where, typename C>
   child<detail::child_value_t<C>, Executor> spawn(Where&& where, C c) {
-    auto record = make_record(detail::executor_of<Executor>(where), std::move(c));
-    record->apply(detail::settings_of(where));
-    return spawn_record(std::move(record));
+    return spawn_record(make_record(detail::executor_of<Executor>(where),
+                                    detail::settings_of(where), std::move(c)));
   }
 
   /// Starts a child whose outcome, error included, goes to a completion token: it never fails the
@@ -181,15 +182,14 @@ class cancel_scope {
   template <typename C>
     requires(!detail::placement<C>)
   std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(C c) {
-    return try_spawn_record(make_record(std::nullopt, std::move(c)));
+    return try_spawn_record(make_record(std::move(c)));
   }
 
   /// Starts a child that runs on @p where if the scope has room for it and has not been cancelled.
   template <detail::placement Where, typename C>
   std::optional<child<detail::child_value_t<C>, Executor>> try_spawn(Where&& where, C c) {
-    auto record = make_record(detail::executor_of<Executor>(where), std::move(c));
-    record->apply(detail::settings_of(where));
-    return try_spawn_record(std::move(record));
+    return try_spawn_record(make_record(detail::executor_of<Executor>(where),
+                                        detail::settings_of(where), std::move(c)));
   }
 
   /// Starts a child as soon as the scope has room for it, in the order of the calls.
@@ -448,21 +448,27 @@ class cancel_scope {
   explicit cancel_scope(std::shared_ptr<state_type> state) noexcept : state_(std::move(state)) {}
 
   template <typename C>
-  auto make_record(std::optional<Executor> where, C c) const {
+  auto make_record(C c) const {
     return detail::make_record<detail::child_record<Executor, C>>(
-        state_, state_->place(std::move(where)), std::move(c));
+        state_, state_->place(std::nullopt), std::move(c));
   }
 
   template <typename C>
-  auto spawn_record(std::shared_ptr<detail::child_record<Executor, C>> record) {
-    state_->spawn(record);
+  auto make_record(std::optional<Executor> where, detail::child_settings settings, C c) const {
+    return detail::make_record_with<detail::child_record<Executor, C>>(
+        state_, state_->place(std::move(where)), std::move(settings), std::move(c));
+  }
+
+  template <typename C>
+  auto spawn_record(detail::reference<detail::child_record<Executor, C>> record) {
+    state_->spawn(*record);
     return detail::access::make<child<detail::child_value_t<C>, Executor>>(std::move(record));
   }
 
   template <typename C>
-  auto try_spawn_record(std::shared_ptr<detail::child_record<Executor, C>> record) {
+  auto try_spawn_record(detail::reference<detail::child_record<Executor, C>> record) {
     using handle = child<detail::child_value_t<C>, Executor>;
-    return state_->try_spawn(record)
+    return state_->try_spawn(*record)
                ? std::optional(detail::access::make<handle>(std::move(record)))
                : std::nullopt;
   }

@@ -3,9 +3,9 @@
 
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -71,7 +71,7 @@ class child {
   ///
   /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
   void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-    record_->scope.request_of(*record_, type);
+    record_->scope->request_of(*record_, type);
   }
 
   /// Waits for the child.
@@ -113,10 +113,10 @@ class child {
  private:
   friend detail::access;
 
-  explicit child(std::shared_ptr<detail::outcome_record<Executor, T>> record) noexcept
+  explicit child(detail::reference<detail::outcome_record<Executor, T>> record) noexcept
       : record_(std::move(record)) {}
 
-  std::shared_ptr<detail::outcome_record<Executor, T>> record_;
+  detail::reference<detail::outcome_record<Executor, T>> record_;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -21,32 +21,35 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 template <typename Executor, typename Then>
 class end_admission {
  public:
-  explicit end_admission(std::weak_ptr<record<Executor>> child) noexcept
-      : child_(std::move(child)) {}
+  end_admission(record<Executor>& child, waiter<record<Executor>>& join)
+      : scope_(child.scope), way_(join.lead(child, join)) {}
 
   void operator()(asio::cancellation_type type) const {
     if (strongest(type) == asio::cancellation_type::none) return;
-    auto const child = child_.lock();
-    if (child && !child->scope.end_wait_for_room(*child)) Then()(*child, type);
+    auto const scope = scope_.lock();
+    if (!scope) return;
+    auto const child = scope->led_to(*way_);
+    if (child && !scope->end_wait_for_room(*child)) Then()(*child, type);
   }
 
  private:
-  std::weak_ptr<record<Executor>> child_;
+  std::weak_ptr<scope_state<Executor>> scope_;
+  std::shared_ptr<way<Executor> const> way_;
 };
 
 /// Stores `handler` as the join of `child` that has the id 0, and spawns the child when there is
 /// room. Whatever fails, the handler is told, by posting.
 template <typename Deliver, typename Then, typename Executor, typename Handler>
-void store_and_spawn(std::shared_ptr<record<Executor>> const& child, Handler&& handler) {
+void store_and_spawn(reference<record<Executor>> const& child, Handler&& handler) {
   auto* const join =
       store<record<Executor>, Deliver>(std::forward<Handler>(handler), child->get_executor());
   try {
     auto slot = asio::get_associated_cancellation_slot(join->handler());
-    if (slot.is_connected()) slot.template emplace<end_admission<Executor, Then>>(child);
+    if (slot.is_connected()) slot.template emplace<end_admission<Executor, Then>>(*child, *join);
     child->joins.push_back(*join);
-    child->scope.spawn_when_room(child);
+    child->scope->spawn_when_room(*child);
   } catch (...) {
-    join->unlink();
+    child->scope->forget(*child, *join);
     join->failure = std::current_exception();
     child->release();
     join->complete(child);
@@ -69,9 +72,8 @@ class initiate_spawn_when_room {
 
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
-    auto const child =
-        make_record<child_record<Executor, std::decay_t<C>>>(scope_, executor_, std::forward<C>(c));
-    child->apply(settings_);
+    auto const child = make_record_with<child_record<Executor, std::decay_t<C>>>(
+        scope_, executor_, settings_, std::forward<C>(c));
     child->tells_admission = true;
     store_and_spawn<deliver_handle, nothing, Executor>(child, std::forward<Handler>(handler));
   }
@@ -79,11 +81,12 @@ class initiate_spawn_when_room {
  private:
   struct deliver_handle {
     template <typename Handler>
-    static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
+    static void deliver(reference<record<Executor>> child, std::exception_ptr failure,
                         Handler& handler) {
       using record_type = outcome_record<Executor, typename Child::value_type>;
       auto handle = access::make<Child>(
-          failure ? nullptr : std::static_pointer_cast<record_type>(std::move(child)));
+          failure ? reference<record_type>()
+                  : reference<record_type>::adopt(static_cast<record_type&>(*child.release())));
       child.reset();
       std::move(handler)(std::move(failure), std::move(handle));
     }

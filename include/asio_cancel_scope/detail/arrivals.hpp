@@ -43,13 +43,13 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
 
   [[nodiscard]] Executor const& get_executor() const noexcept { return executor_; }
 
-  void expect(std::shared_ptr<child_type> const& child) {
+  void expect(reference<child_type> const& child) {
     auto* const next = new arrival(this->shared_from_this());
     {
       std::lock_guard const lock(mutex_);
       ++expected_;
     }
-    child->scope.join(child, *next);
+    child->scope->join(child, *next);
   }
 
   [[nodiscard]] std::size_t size() const noexcept {
@@ -89,13 +89,13 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
   }
 
   /// The first that has arrived; null if nobody is expected.
-  [[nodiscard]] std::shared_ptr<child_type> take() {
+  [[nodiscard]] reference<child_type> take() {
     std::unique_ptr<arrival> first;
     std::lock_guard const lock(mutex_);
     first.reset(arrived_.pop_front());
     if (first) {
       --expected_;
-      return std::static_pointer_cast<child_type>(std::move(first->child));
+      return reference<child_type>::adopt(static_cast<child_type&>(*first->child.release()));
     }
     // Somebody else was quicker to take what this wait had been completed for.
     if (expected_ != 0) std::rethrow_exception(one_at_a_time());
@@ -112,13 +112,13 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
    public:
     explicit arrival(std::shared_ptr<arrivals> at) noexcept : at_(std::move(at)) {}
 
-    void complete(std::shared_ptr<record<Executor>> source) noexcept override {
+    void complete(reference<record<Executor>> source) noexcept override {
       child = std::move(source);
       auto const at = std::move(at_);
       at->arrive(*this);
     }
 
-    std::shared_ptr<record<Executor>> child;  // empty until it is done
+    reference<record<Executor>> child;  // empty until it is done
 
    private:
     std::shared_ptr<arrivals> at_;  // empty from then on
@@ -169,7 +169,7 @@ class initiate_next {
                         Handler& handler) {
       std::optional<Child> next;
       try {
-        if (auto child = failure ? nullptr : from->take())
+        if (auto child = failure ? reference<outcome_record<Executor, T>>() : from->take())
           next.emplace(access::make<Child>(std::move(child)));
       } catch (...) {
         failure = std::current_exception();

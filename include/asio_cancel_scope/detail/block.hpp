@@ -118,7 +118,7 @@ class block_state : public scope_state<Executor> {
 template <typename Executor, typename Scope, typename Body>
 class block final : public block_state<Executor> {
  public:
-  using record_type = placed<runnable_record<Executor, body_call<Scope, Body>>>;
+  using record_type = embedded<runnable_record<Executor, body_call<Scope, Body>>>;
   using value_type = typename record_type::value_type;
 
   block(Executor const& ex, scope_settings settings)
@@ -126,15 +126,14 @@ class block final : public block_state<Executor> {
 
   /// Before the block runs: the scope refers to the state, so it is made between the two.
   void prepare(Scope& scope, Body body) {
-    body_.emplace(*this, this->place(std::nullopt), record_type::role::body,
-                  body_call<Scope, Body>(scope, std::move(body)));
+    body_.emplace(*this, record_type::role::body, body_call<Scope, Body>(scope, std::move(body)));
   }
 
   [[nodiscard]] record_type& body() noexcept { return *body_; }
 
  private:
   void start_all(typename scope_state<Executor>::join_waiter& join) override {
-    std::shared_ptr<record<Executor>> const body(this->shared_from_this(), &*body_);
+    auto const body = body_->share(this->shared_from_this());
     this->start_together({&body, 1}, join);
   }
 

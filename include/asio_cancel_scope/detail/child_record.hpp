@@ -155,9 +155,9 @@ class child_completion : public completes_on<Executor> {
   ~child_completion() {
     if (!child_ || handover::give_back(static_cast<record<Executor>*>(child_))) return;
     if (child_->ending == record<Executor>::end::failed)
-      child_->scope.finish(*child_, std::move(child_->error));
+      child_->scope->finish(*child_, std::move(child_->error));
     else
-      child_->scope.lose(*child_);
+      child_->scope->lose(*child_);
   }
 
   [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
@@ -166,7 +166,7 @@ class child_completion : public completes_on<Executor> {
 
   void operator()(std::exception_ptr e) noexcept {
     auto& child = *std::exchange(child_, nullptr);
-    child.scope.finish(child, e ? std::move(e) : std::move(child.error));
+    child.scope->finish(child, e ? std::move(e) : std::move(child.error));
   }
 
   template <typename U>
@@ -208,13 +208,13 @@ class coroutine_record
       Executor const& ex = this->get_executor();
       asio::co_spawn(ex, Entry(*this), child_completion<Executor, value_type>(*this));
     } catch (...) {
-      if (call.returned()) return this->scope.finish(*this, std::current_exception());
+      if (call.returned()) return this->scope->finish(*this, std::current_exception());
       // The handler is in a frame that Asio is still to destroy, and ends the child then.
       this->ending = record<Executor>::end::failed;
       this->error = std::current_exception();
       return;
     }
-    if (call.returned()) this->scope.lose(*this);
+    if (call.returned()) this->scope->lose(*this);
   }
 
   using awaitable_executor = typename awaitable_traits<Awaitable>::executor_type;
@@ -223,7 +223,7 @@ class coroutine_record
   virtual Awaitable make_awaitable() = 0;
 
   Awaitable enter() {
-    this->scope.enter(*this);
+    this->scope->enter(*this);
     return make_awaitable();
   }
 
@@ -296,8 +296,8 @@ class runnable_record
   using awaitable_type = typename child_traits<C, Executor>::awaitable_type;
   using base = coroutine_record<Executor, awaitable_type>;
 
-  runnable_record(scope_state<Executor>& owner, Executor const* ex, typename base::role r, C c)
-      : base(owner, r, ex), runs_(std::move(c)) {}
+  runnable_record(std::shared_ptr<scope_state<Executor>> owner, typename base::role r, C c)
+      : base(std::move(owner), r), runs_(std::move(c)) {}
 
   void release() noexcept final { runs_.release(); }
 
@@ -307,17 +307,14 @@ class runnable_record
   runnable<C> runs_;
 };
 
-/// The record of a child, which shares the scope's state with it.
+/// The record of a child.
 template <typename Executor, typename C>
 class child_record : public runnable_record<Executor, C> {
  public:
   using base = runnable_record<Executor, C>;
 
-  child_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, C c)
-      : base(*owner, ex, base::role::child, std::move(c)), keep_(owner) {}
-
- private:
-  std::shared_ptr<scope_state<Executor>> const keep_;
+  child_record(std::shared_ptr<scope_state<Executor>> owner, C c)
+      : base(std::move(owner), base::role::child, std::move(c)) {}
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -62,16 +62,13 @@ class group_state : public block_state<Executor> {
 };
 
 template <typename Executor, typename C>
-class member_record final : private own_executor<Executor>, public runnable_record<Executor, C> {
-  using place = own_executor<Executor>;
+class member_record : public runnable_record<Executor, C> {
   using base = runnable_record<Executor, C>;
 
  public:
-  member_record(group_state<Executor>& group, std::size_t index, C c)
-      : place(group.place(std::nullopt)),
-        base(group, place::address(), base::role::child, std::move(c)),
-        group_(group),
-        index_(index) {}
+  member_record(std::shared_ptr<scope_state<Executor>> owner, group_state<Executor>& group,
+                std::size_t index, C c)
+      : base(std::move(owner), base::role::child, std::move(c)), group_(group), index_(index) {}
 
   [[nodiscard]] bool claims_outcome() noexcept override {
     if (this->ending == base::end::returned && !group_.note_success(index_)) drop_value();
@@ -122,21 +119,21 @@ class fixed_group final : public group_state<Executor> {
  private:
   template <std::size_t... Indices>
   void emplace(operands_type& operands, std::index_sequence<Indices...>) {
-    (std::get<Indices>(members_).emplace(*this, Indices, std::move(std::get<Indices>(operands))),
+    (std::get<Indices>(members_).emplace(*this, *this, Indices,
+                                         std::move(std::get<Indices>(operands))),
      ...);
   }
 
   void start_all(typename scope_state<Executor>::join_waiter& join) override {
     auto const self = this->shared_from_this();
     auto const start = [&](auto&... members) {
-      std::shared_ptr<record<Executor>> const all[] = {
-          std::shared_ptr<record<Executor>>(self, &*members)...};
+      reference<record<Executor>> const all[] = {members->share(self)...};
       this->start_together(all, join);
     };
     std::apply(start, members_);
   }
 
-  std::tuple<std::optional<member_record<Executor, Cs>>...> members_;
+  std::tuple<std::optional<embedded<member_record<Executor, Cs>>>...> members_;
 };
 
 /// A group whose members are the elements of a range.
@@ -144,6 +141,7 @@ template <wants What, typename Executor, typename C>
 class ranged_group final : public group_state<Executor> {
  public:
   using operands_type = std::vector<C>;
+  using member_type = embedded<member_record<Executor, C>>;
 
   ranged_group(Executor const& ex, scope_settings settings)
       : group_state<Executor>(ex, std::move(settings), What) {}
@@ -151,9 +149,10 @@ class ranged_group final : public group_state<Executor> {
   template <typename Owner>
   void prepare(Owner&, operands_type operands) {
     size_ = operands.size();
-    members_ = std::make_unique<std::optional<member_record<Executor, C>>[]>(size_);
+    members_ = std::make_unique<std::optional<member_type>[]>(size_);
     to_start_.resize(size_);
-    for (std::size_t i = 0; i != size_; ++i) members_[i].emplace(*this, i, std::move(operands[i]));
+    for (std::size_t i = 0; i != size_; ++i)
+      members_[i].emplace(*this, *this, i, std::move(operands[i]));
   }
 
   [[nodiscard]] auto members() noexcept { return std::span(members_.get(), size_); }
@@ -162,16 +161,15 @@ class ranged_group final : public group_state<Executor> {
   void start_all(typename scope_state<Executor>::join_waiter& join) override {
     auto const self = this->shared_from_this();
     auto all = std::move(to_start_);
-    for (std::size_t i = 0; i != size_; ++i)
-      all[i] = std::shared_ptr<record<Executor>>(self, &*members_[i]);
+    for (std::size_t i = 0; i != size_; ++i) all[i] = members_[i]->share(self);
     this->start_together(all, join);
   }
 
   std::size_t size_ = 0;
-  std::unique_ptr<std::optional<member_record<Executor, C>>[]> members_;
+  std::unique_ptr<std::optional<member_type>[]> members_;
   // Room for what start_all needs, made in time: starting must not fail for lack of memory. Filled
   // there and not before: what owns the members would own itself.
-  std::vector<std::shared_ptr<record<Executor>>> to_start_;
+  std::vector<reference<record<Executor>>> to_start_;
 };
 
 /// Asks what is left of a group to end when the frame that waits for it is destroyed.

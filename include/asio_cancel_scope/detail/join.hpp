@@ -86,7 +86,7 @@ struct deliver_scope_outcome {
 template <typename T>
 struct deliver_child_outcome {
   template <typename Executor, typename Handler>
-  static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
+  static void deliver(reference<record<Executor>> child, std::exception_ptr failure,
                       Handler& handler) {
     auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
     complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
@@ -112,15 +112,42 @@ class forward_to_scope {
 template <typename Executor>
 class forward_to_child {
  public:
-  explicit forward_to_child(std::weak_ptr<record<Executor>> child) noexcept
-      : child_(std::move(child)) {}
+  forward_to_child(std::weak_ptr<scope_state<Executor>> scope,
+                   std::shared_ptr<way<Executor> const> to_child) noexcept
+      : scope_(std::move(scope)), way_(std::move(to_child)) {}
 
   void operator()(asio::cancellation_type type) const {
-    if (auto const child = child_.lock()) child->scope.request_of(*child, type);
+    if (auto const scope = scope_.lock()) scope->request_of(*way_, type);
   }
 
  private:
-  std::weak_ptr<record<Executor>> child_;
+  std::weak_ptr<scope_state<Executor>> scope_;
+  std::shared_ptr<way<Executor> const> way_;
+};
+
+/// The slot of the handler that gets a child's outcome, as the child's record sees it.
+template <typename Executor>
+class slot_of_child {
+ public:
+  explicit slot_of_child(record<Executor>& child) noexcept : child_(child) {}
+  slot_of_child(slot_of_child const&) = delete;
+  slot_of_child& operator=(slot_of_child const&) = delete;
+  ~slot_of_child() {
+    if (way_) child_.scope->cut(*way_);
+  }
+
+  /// Has the slot of `handler`, if it has one, ask the child to end.
+  template <typename Handler>
+  void connect(Handler const& handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (!slot.is_connected()) return;
+    way_ = std::make_shared<way<Executor>>(child_);
+    slot.template emplace<forward_to_child<Executor>>(child_.scope, way_);
+  }
+
+ private:
+  record<Executor>& child_;             // which this is a part of
+  std::shared_ptr<way<Executor>> way_;  // null: there is no slot
 };
 
 /// Retires a child when its token's handler has returned. The child keeps itself until then.
@@ -130,7 +157,7 @@ class retire_at_exit {
   explicit retire_at_exit(record<Executor>& child) noexcept : child_(child) {}
   retire_at_exit(retire_at_exit const&) = delete;
   retire_at_exit& operator=(retire_at_exit const&) = delete;
-  ~retire_at_exit() { child_.scope.retire(child_); }
+  ~retire_at_exit() { child_.scope->retire(child_); }
 
  private:
   record<Executor>& child_;
@@ -171,7 +198,7 @@ class initiate_child_join {
  public:
   using executor_type = Executor;
 
-  explicit initiate_child_join(std::shared_ptr<outcome_record<Executor, T>> child) noexcept
+  explicit initiate_child_join(reference<outcome_record<Executor, T>> child) noexcept
       : child_(std::move(child)) {}
 
   [[nodiscard]] executor_type get_executor() const noexcept { return child_->get_executor(); }
@@ -181,30 +208,28 @@ class initiate_child_join {
     auto* const join = store<record<Executor>, deliver_child_outcome<T>>(
         std::forward<Handler>(handler), get_executor());
     join->id = waiter<record<Executor>>::of_handle;
-    on_cancellation<end_the_wait>(*join, child_, *join);
-    child_->scope.join(child_, *join);
+    on_cancellation<end_the_wait>(*join, *child_, *join);
+    child_->scope->join(child_, *join);
   }
 
  private:
   /// What the slot of a child's join does: the wait ends, the child goes on.
   class end_the_wait {
    public:
-    end_the_wait(std::weak_ptr<record<Executor>> child, waiter<record<Executor>>& join) noexcept
-        : child_(std::move(child)), join_(&join) {}
+    end_the_wait(record<Executor>& child, waiter<record<Executor>>& join)
+        : scope_(child.scope), way_(join.lead(child, join)) {}
 
-    void operator()(asio::cancellation_type type) {
-      if (!join_ || strongest(type) == asio::cancellation_type::none) return;
-      // Only once: it may be gone after that, while the child goes on.
-      auto& join = *std::exchange(join_, nullptr);
-      if (auto const child = child_.lock()) child->scope.end_join(child, join);
+    void operator()(asio::cancellation_type type) const {
+      if (strongest(type) == asio::cancellation_type::none) return;
+      if (auto const scope = scope_.lock()) scope->end_join(*way_);
     }
 
    private:
-    std::weak_ptr<record<Executor>> child_;
-    waiter<record<Executor>>* join_;  // there until it has been ended, or the child is done
+    std::weak_ptr<scope_state<Executor>> scope_;
+    std::shared_ptr<way<Executor> const> way_;
   };
 
-  std::shared_ptr<outcome_record<Executor, T>> child_;
+  reference<outcome_record<Executor, T>> child_;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

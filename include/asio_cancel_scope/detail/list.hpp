@@ -32,6 +32,8 @@ class list_hook {
  private:
   template <typename T>
   friend class list;
+  template <typename T>
+  friend class short_list;
 
   void link_before(list_hook& position) noexcept {
     previous_ = std::exchange(position.previous_, this);
@@ -76,9 +78,53 @@ class list {
     ring_.previous_ = &last;
   }
 
+ private:
+  struct ring : list_hook {};
+  ring ring_;
+};
+
+/// The same in one word, for what is nearly always empty. An element leaves it through the list.
+/// Owns nothing.
+template <typename T>
+class short_list {
+ public:
+  short_list() = default;
+  short_list(short_list const&) = delete;
+  short_list& operator=(short_list const&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return !first_; }
+
+  /// Takes all elements of `other`. There must be none here.
+  void take(short_list& other) noexcept { first_ = std::exchange(other.first_, nullptr); }
+
+  void push_back(T& element) noexcept {
+    if (first_)
+      static_cast<list_hook&>(element).link_before(*first_);
+    else
+      first_ = &element;
+  }
+
+  void remove(T& element) noexcept {
+    auto& hook = static_cast<list_hook&>(element);
+    if (first_ == &hook) first_ = next(hook);
+    hook.unlink();
+  }
+
+  [[nodiscard]] T* pop_front() noexcept {
+    if (!first_) return nullptr;
+    auto& first = static_cast<T&>(*first_);
+    remove(first);
+    return &first;
+  }
+
+  template <typename Function>
+  void for_each(Function f) noexcept {
+    for (auto* hook = first_; hook; hook = next(*hook)) f(static_cast<T&>(*hook));
+  }
+
   template <typename Predicate>
   [[nodiscard]] T* find_if(Predicate matches) noexcept {
-    for (auto* hook = ring_.next_; hook != &ring_; hook = hook->next_) {
+    for (auto* hook = first_; hook; hook = next(*hook)) {
       auto& element = static_cast<T&>(*hook);
       if (matches(element)) return &element;
     }
@@ -86,8 +132,11 @@ class list {
   }
 
  private:
-  struct ring : list_hook {};
-  ring ring_;
+  [[nodiscard]] list_hook* next(list_hook const& hook) const noexcept {
+    return hook.next_ == first_ ? nullptr : hook.next_;
+  }
+
+  list_hook* first_ = nullptr;  // the elements are a ring
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
@@ -33,6 +34,54 @@ class scope_state;
 /// always from a handler of its own.
 enum class telling { at_once, by_posting };
 
+template <typename Executor>
+class record;
+
+/// How a slot finds a child, or a join of it: a slot may outlive all that it is about, and must
+/// keep nothing. It is cut when there is nothing left to do for the slot.
+template <typename Executor>
+class way {
+ public:
+  explicit way(record<Executor>& child, waiter<record<Executor>>* join = nullptr) noexcept
+      : child_(&child), join_(join) {}
+
+  /// Under the scope's mutex: the child; null if the way has been cut.
+  [[nodiscard]] record<Executor>* child() const noexcept { return child_; }
+
+  /// The join, which is there until the way is cut; null for the slot of a child's token.
+  [[nodiscard]] waiter<record<Executor>>* join() const noexcept { return join_; }
+
+  /// Under the scope's mutex.
+  void cut() noexcept { child_ = nullptr; }
+
+ private:
+  record<Executor>* child_;
+  waiter<record<Executor>>* const join_;
+};
+
+template <typename Executor>
+struct source_traits<record<Executor>> {
+  using pointer = reference<record<Executor>>;
+
+  class waiter_part {
+   public:
+    /// Makes the way to this waiter, which is `join`, for its slot.
+    [[nodiscard]] std::shared_ptr<way<Executor> const> lead(record<Executor>& child,
+                                                            waiter<record<Executor>>& join) {
+      way_ = std::make_shared<way<Executor>>(child, &join);
+      return way_;
+    }
+
+    /// Under the scope's mutex.
+    void cut() const noexcept {
+      if (way_) way_->cut();
+    }
+
+   private:
+    std::shared_ptr<way<Executor>> way_;  // null: the handler has no slot
+  };
+};
+
 /// What a scope knows of one child, or of its body. The protocol is told in scope_state.hpp.
 template <typename Executor>
 class record : public list_hook {
@@ -41,10 +90,20 @@ class record : public list_hook {
 
   enum class role : std::uint8_t { body, child, operation };
 
-  /// `ex`, if not null, is an executor of the child's own, which lives as long as the record.
-  record(scope_state<Executor>& owner, role r, Executor const* ex) noexcept
-      : scope(owner), elsewhere(ex), kind(r) {}
+  record(std::shared_ptr<scope_state<Executor>> owner, role r) noexcept
+      : scope(std::move(owner)), kind(r) {}
   virtual ~record() = default;
+
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_reference() noexcept {
+    // The only one there is cannot become more meanwhile.
+    if (references_.load(std::memory_order_acquire) == 1 ||
+        references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      unreferenced();
+  }
+
+  /// The last reference has gone.
+  virtual void unreferenced() noexcept { delete this; }
 
   /// Gives the coroutine to co_spawn. On the child's executor.
   virtual void launch() = 0;
@@ -63,26 +122,39 @@ class record : public list_hook {
   virtual bool hand_out() noexcept { return false; }
 
   /// Has the child, which is `me`, told of what is wanted of it, on its executor.
-  virtual void have_told(std::shared_ptr<record> me, telling how);
+  virtual void have_told(reference<record> me, telling how);
 
-  /// Before the record is enrolled.
-  void apply(child_settings settings) {
-    if (!settings.name.empty()) name_ = std::make_unique<std::string>(std::move(settings.name));
-    graceful = settings.graceful;
-    service = settings.service;
+  // The reference that the scope has to a live child, from enrolling to retiring, and to one that
+  // waits for room. Under the scope's mutex.
+  void keep() noexcept {
+    kept_ = true;
+    // As a rule nobody but its maker refers to it yet, so that nobody else counts.
+    if (references_.load(std::memory_order_acquire) == 1)
+      references_.store(2, std::memory_order_relaxed);
+    else
+      add_reference();
+  }
+  [[nodiscard]] reference<record> let_go() noexcept {
+    return std::exchange(kept_, false) ? reference<record>::adopt(*this) : nullptr;
+  }
+  [[nodiscard]] bool is_kept() const noexcept { return kept_; }
+  [[nodiscard]] reference<record> if_kept() noexcept {
+    return kept_ ? reference<record>(*this) : nullptr;
   }
 
-  [[nodiscard]] std::string const& name() const noexcept {
+  /// Where the child runs.
+  [[nodiscard]] virtual Executor const& get_executor() const noexcept {
+    return scope->get_executor();
+  }
+
+  [[nodiscard]] virtual std::string const& name() const noexcept {
     static std::string const none;
-    return name_ ? *name_ : none;
+    return none;
   }
 
   [[nodiscard]] bool is_body() const noexcept { return kind == role::body; }
   [[nodiscard]] bool runs_elsewhere() const noexcept {
-    return elsewhere || kind == role::operation;
-  }
-  [[nodiscard]] Executor const& get_executor() const noexcept {
-    return elsewhere ? *elsewhere : scope.get_executor();
+    return has_executor || kind == role::operation;
   }
 
   /// What the child ended with: null for a value. Valid when `done`.
@@ -104,23 +176,25 @@ class record : public list_hook {
     lost,              ///< its frame was destroyed, with its context or by whom it waited for
   };
 
-  // There may be a million of these: what is rare is kept elsewhere, and small things together.
+  // There may be a million of these: what is rare is kept elsewhere, and small things together. The
+  // record of a child without captures takes 120 bytes at most, for which malloc is quick.
 
-  // Constant. The scope is alive as long as the record: a child's record shares it, the body's
-  // record is part of it.
-  scope_state<Executor>& scope;
-  Executor const* const elsewhere;  // null: runs on the scope's executor
+  // The scope is alive as long as the record. That of a child shares it; that of a body is a part
+  // of it, and shares it while somebody refers to the record. Changes only when nobody does.
+  std::shared_ptr<scope_state<Executor>> scope;
 
   // Under the scope's mutex.
-  std::shared_ptr<record> self;     // what keeps a live child: set from enrolling to retiring
-  record* next_to_start = nullptr;  // in the queue of those that wait for their start
-  list<waiter<record>> joins;       // empty once `done`
+  record* next_to_start = nullptr;   // in the queue of those that wait for their start
+  short_list<waiter<record>> joins;  // empty once `done`
 
   // The outcome. Valid when `done`.
   std::exception_ptr error;
 
  private:
-  std::unique_ptr<std::string const> name_;  // set before the record is enrolled; null: none
+  // Who refers to the record: its maker first. Whoever finds the last reference in its hands ends
+  // it; the release of each that goes pairs with the acquire of the last.
+  std::atomic<std::uint32_t> references_{1};
+  bool kept_ = false;  // the scope has one of them; under its mutex
 
  public:
   // The strongest type asked for through the handle or the token's slot. Written under the mutex,
@@ -135,8 +209,9 @@ class record : public list_hook {
   role const kind;
 
   // Set before the record is enrolled.
-  bool graceful : 1 = false;  // accepts total cancellation
-  bool service : 1 = false;   // does not keep the scope open
+  bool has_executor : 1 = false;  // of its own
+  bool graceful : 1 = false;      // accepts total cancellation
+  bool service : 1 = false;       // does not keep the scope open
 
   // Under the scope's mutex.
   bool enrolled = false;         // it counts; false for one that the scope refused
@@ -152,39 +227,78 @@ class record : public list_hook {
   std::atomic<bool> started{false};
 };
 
-/// An executor of its own for a record. A base class of it that is made first.
-template <typename Executor>
-class own_executor {
- protected:
-  explicit own_executor(std::optional<Executor> ex) : executor_(std::move(ex)) {}
+/// A record with room for an executor of its own, and for a name.
+template <typename Record>
+class placed : public Record {
+  using executor_type = typename Record::executor_type;
 
-  /// Null: the scope's.
-  [[nodiscard]] Executor const* address() const noexcept {
-    return executor_ ? &*executor_ : nullptr;
+ public:
+  template <typename... Args>
+  explicit placed(std::optional<executor_type> ex, std::string name, Args&&... args)
+      : Record(std::forward<Args>(args)...), executor_(std::move(ex)), name_(std::move(name)) {
+    this->has_executor = executor_.has_value();
+  }
+
+  [[nodiscard]] executor_type const& get_executor() const noexcept final {
+    return executor_ ? *executor_ : Record::get_executor();
+  }
+  [[nodiscard]] std::string const& name() const noexcept final { return name_; }
+
+ private:
+  std::optional<executor_type> const executor_;
+  std::string const name_;
+};
+
+/// A record that is a part of its scope's state, and keeps that while somebody refers to it.
+template <typename Record>
+class embedded final : public placed<Record> {
+  using executor_type = typename Record::executor_type;
+  using state_type = scope_state<executor_type>;
+
+ public:
+  template <typename... Args>
+  explicit embedded(state_type& owner, Args&&... args)
+      : placed<Record>(owner.place(std::nullopt), std::string(), unowned(owner),
+                       std::forward<Args>(args)...) {}
+
+  /// Gives the first reference. Once.
+  [[nodiscard]] reference<record<executor_type>> share(std::shared_ptr<state_type> owner) noexcept {
+    this->scope = std::move(owner);
+    return reference<record<executor_type>>::adopt(*this);
+  }
+
+  void unreferenced() noexcept override {
+    auto const last = std::exchange(this->scope, unowned(*this->scope));
   }
 
  private:
-  std::optional<Executor> const executor_;
-};
-
-/// A record with room for an executor of its own.
-template <typename Record>
-class placed final : private own_executor<typename Record::executor_type>, public Record {
-  using place = own_executor<typename Record::executor_type>;
-
- public:
-  template <typename Owner, typename... Args>
-  placed(Owner& owner, std::optional<typename Record::executor_type> ex, Args&&... args)
-      : place(std::move(ex)), Record(owner, place::address(), std::forward<Args>(args)...) {}
+  [[nodiscard]] static std::shared_ptr<state_type> unowned(state_type& owner) noexcept {
+    return std::shared_ptr<state_type>(std::shared_ptr<void>(), &owner);
+  }
 };
 
 /// Makes the record of a child that runs on `where`, or on the scope's executor.
 template <typename Record, typename Executor, typename... Args>
-[[nodiscard]] std::shared_ptr<Record> make_record(
+[[nodiscard]] reference<Record> make_record(std::shared_ptr<scope_state<Executor>> const& owner,
+                                            std::optional<Executor> const& where, Args&&... args) {
+  if (where)
+    return reference<Record>::adopt(
+        *new placed<Record>(where, std::string(), owner, std::forward<Args>(args)...));
+  return reference<Record>::adopt(*new Record(owner, std::forward<Args>(args)...));
+}
+
+/// The same with all that its options say.
+template <typename Record, typename Executor, typename... Args>
+[[nodiscard]] reference<Record> make_record_with(
     std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> const& where,
-    Args&&... args) {
-  if (where) return std::make_shared<placed<Record>>(owner, where, std::forward<Args>(args)...);
-  return std::make_shared<Record>(owner, nullptr, std::forward<Args>(args)...);
+    child_settings settings, Args&&... args) {
+  auto made = settings.name.empty()
+                  ? make_record<Record>(owner, where, std::forward<Args>(args)...)
+                  : reference<Record>::adopt(*new placed<Record>(
+                        where, std::move(settings.name), owner, std::forward<Args>(args)...));
+  made->graceful = settings.graceful;
+  made->service = settings.service;
+  return made;
 }
 
 /// Records in the order in which they are to start. Owns nothing.

@@ -81,7 +81,7 @@ void scope_state<Executor>::shutdown(duration grace) {
 template <typename Executor>
 void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
   while (auto* const child = waiting_.pop_front()) {
-    enroll(std::move(child->self));
+    enroll(*child);
     taken.push_back(*child);
   }
 }
@@ -89,7 +89,7 @@ void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
 template <typename Executor>
 void scope_state<Executor>::refuse(list<record_type> waiting) noexcept {
   while (auto* const first = waiting.pop_front()) {
-    auto const child = first->self;
+    auto const child = first->if_kept();
     // On its executor, where its callable is to be destroyed.
     std::exception_ptr failure;
     if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
@@ -137,7 +137,7 @@ void scope_state<Executor>::fail(std::exception_ptr e) {
 
 template <typename Executor>
 void scope_state<Executor>::request_of(record_type& child, asio::cancellation_type mask) {
-  std::shared_ptr<record_type> live;
+  reference<record_type> live;
   {
     std::lock_guard const lock(mutex_);
     live = ask(child, mask);
@@ -147,7 +147,7 @@ void scope_state<Executor>::request_of(record_type& child, asio::cancellation_ty
 
 template <typename Executor>
 void scope_state<Executor>::request_of_unsettled(record_type& child, asio::cancellation_type mask) {
-  std::shared_ptr<record_type> live;
+  reference<record_type> live;
   {
     std::lock_guard const lock(mutex_);
     if (unsettled(child)) live = ask(child, mask);
@@ -156,24 +156,34 @@ void scope_state<Executor>::request_of_unsettled(record_type& child, asio::cance
 }
 
 template <typename Executor>
-std::shared_ptr<record<Executor>> scope_state<Executor>::ask(
-    record_type& child, asio::cancellation_type mask) noexcept {
+reference<record<Executor>> scope_state<Executor>::ask(record_type& child,
+                                                       asio::cancellation_type mask) noexcept {
   auto const type = strongest(mask);
-  if (child.self && stronger(type, child.asked.load(std::memory_order_relaxed)))
+  if (child.is_kept() && stronger(type, child.asked.load(std::memory_order_relaxed)))
     child.asked.store(type, std::memory_order_release);
-  return child.self;
+  return child.if_kept();
+}
+
+template <typename Executor>
+void scope_state<Executor>::request_of(way_type const& way, asio::cancellation_type mask) {
+  if (auto const child = led_to(way)) request_of(*child, mask);
+}
+
+template <typename Executor>
+reference<record<Executor>> scope_state<Executor>::led_to(way_type const& way) const noexcept {
+  std::lock_guard const lock(mutex_);
+  return way.child() ? way.child()->if_kept() : nullptr;
 }
 
 template <typename Executor>
 template <typename RunsOn>
-void scope_state<Executor>::tell_on(RunsOn const& ex, std::shared_ptr<record_type> child,
-                                    telling how) {
-  emit_on(ex, how, [child = std::move(child)] { child->scope.tell_one(*child); });
+void scope_state<Executor>::tell_on(RunsOn const& ex, reference<record_type> child, telling how) {
+  emit_on(ex, how, [child = std::move(child)] { child->scope->tell_one(*child); });
 }
 
 template <typename Executor>
-void record<Executor>::have_told(std::shared_ptr<record> me, telling how) {
-  scope.tell_on(get_executor(), std::move(me), how);
+void record<Executor>::have_told(reference<record> me, telling how) {
+  scope->tell_on(get_executor(), std::move(me), how);
 }
 
 template <typename Executor>
@@ -234,18 +244,18 @@ void scope_state<Executor>::tell_or_give_up() noexcept {
 }
 
 template <typename Executor>
-std::shared_ptr<record<Executor>> scope_state<Executor>::next_untold(group& of) noexcept {
+reference<record<Executor>> scope_state<Executor>::next_untold(group& of) noexcept {
   std::lock_guard const lock(mutex_);
   auto* const child = of.untold.pop_front();
   if (!child) return nullptr;
   of.told.push_back(*child);
-  return child->self;
+  return child->if_kept();
 }
 
 template <typename Executor>
 void scope_state<Executor>::untell(record_type& child) noexcept {
   std::lock_guard const lock(mutex_);
-  if (!child.self) return;
+  if (!child.is_kept()) return;
   child.unlink();
   group_of(child).untold.push_back(child);
 }

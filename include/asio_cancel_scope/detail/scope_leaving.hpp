@@ -20,16 +20,17 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
 void scope_state<Executor>::retire(record_type& child) noexcept {
-  std::shared_ptr<record_type> self;  // first, so that it goes last: it may own this
-  list<waiter<record_type>> child_joins;
+  reference<record_type> self;  // first, so that it goes last: it may own this
+  short_list<waiter<record_type>> child_joins;
   list<join_waiter> scope_joins;
   bool services_left = false;
   bool admits = false;
   {
     std::lock_guard const lock(mutex_);
-    self = std::move(child.self);
+    self = child.let_go();
     child.unlink();
-    child_joins.splice(child.joins);
+    child_joins.take(child.joins);
+    child_joins.for_each([](auto const& join) { join.cut(); });
     child.done.store(true, std::memory_order_release);
     if (child.enrolled) {
       if (was_cut_by_scope(child)) cut_short_ = true;
@@ -95,11 +96,11 @@ void scope_state<Executor>::join(join_waiter& join) {
 }
 
 template <typename Executor>
-void scope_state<Executor>::join(std::shared_ptr<record_type> const& child,
-                                 waiter<record_type>& join) {
+void scope_state<Executor>::join(reference<record_type> const& child, waiter<record_type>& join) {
   {
     std::lock_guard const lock(mutex_);
     if (!child->done.load(std::memory_order_relaxed)) return child->joins.push_back(join);
+    join.cut();
   }
   join.complete(child);
 }
@@ -107,30 +108,40 @@ void scope_state<Executor>::join(std::shared_ptr<record_type> const& child,
 template <typename Executor>
 bool scope_state<Executor>::settle(record_type& child) {
   waiter<record_type>* join = nullptr;
-  std::shared_ptr<record_type> self;
+  reference<record_type> self;
   {
     std::lock_guard const lock(mutex_);
     join = unsettled(child);
     if (!join || child.asked.load(std::memory_order_relaxed) != asio::cancellation_type::none)
       return false;
-    join->unlink();
-    self = child.self;
+    child.joins.remove(*join);
+    join->cut();
+    self = child.if_kept();
   }
   join->complete(std::move(self));
   return true;
 }
 
 template <typename Executor>
-void scope_state<Executor>::end_join(std::shared_ptr<record_type> const& child,
-                                     waiter<record_type>& join) {
+void scope_state<Executor>::forget(record_type& child, waiter<record_type>& join) noexcept {
+  std::lock_guard const lock(mutex_);
+  child.joins.remove(join);
+  join.cut();
+}
+
+template <typename Executor>
+void scope_state<Executor>::end_join(way_type const& way) {
+  reference<record_type> child;
+  auto* const join = way.join();
   {
     std::lock_guard const lock(mutex_);
-    // The first comes first: once the child is done the join may be gone.
-    if (child->done.load(std::memory_order_relaxed) || !join.is_linked()) return;
-    join.unlink();
-    join.failure = aborted();
+    if (!way.child()) return;
+    child = way.child()->if_kept();
+    child->joins.remove(*join);
+    join->cut();
+    join->failure = aborted();
   }
-  join.complete(child);
+  join->complete(std::move(child));
 }
 
 template <typename Executor>

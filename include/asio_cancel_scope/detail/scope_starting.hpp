@@ -18,58 +18,57 @@
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
-void scope_state<Executor>::spawn(std::shared_ptr<record_type> child) {
-  auto& taken = *child;
+void scope_state<Executor>::spawn(record_type& child) {
   auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
     if (!cancel_called()) expect_room();
-    next = take_in(std::move(child));
+    next = take_in(child);
   }
-  carry_out_or_withdraw(next, taken);
+  carry_out_or_withdraw(next, child);
 }
 
 template <typename Executor>
-bool scope_state<Executor>::try_spawn(std::shared_ptr<record_type> child) {
-  auto& taken = *child;
+bool scope_state<Executor>::try_spawn(record_type& child) {
   auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
     if (!has_room() || cancel_called()) return false;
-    next = take_in(std::move(child));
+    next = take_in(child);
   }
-  carry_out_or_withdraw(next, taken);
+  carry_out_or_withdraw(next, child);
   return true;
 }
 
 template <typename Executor>
-void scope_state<Executor>::spawn_when_room(std::shared_ptr<record_type> const& child) {
+void scope_state<Executor>::spawn_when_room(record_type& child) {
   auto next = step::none;
   {
     std::lock_guard const lock(mutex_);
     expect_open();
     if (!has_room() && !cancel_called()) {
-      child->self = child;
-      return waiting_.push_back(*child);
+      child.keep();
+      return waiting_.push_back(child);
     }
     next = take_in(child);
   }
-  carry_out_or_withdraw(next, *child);
-  if (child->tells_admission) settle(*child);
+  carry_out_or_withdraw(next, child);
+  if (child.tells_admission) settle(child);
 }
 
 template <typename Executor>
 bool scope_state<Executor>::end_wait_for_room(record_type& child) {
-  std::shared_ptr<record_type> self;
+  reference<record_type> self;
   waiter<record_type>* join = nullptr;
   {
     std::lock_guard const lock(mutex_);
-    if (!child.self || child.enrolled) return false;
-    self = std::move(child.self);
+    if (!child.is_kept() || child.enrolled) return false;
+    self = child.let_go();
     child.unlink();
     join = child.joins.pop_front();
+    join->cut();
   }
   child.release();
   child.ending = end::cut_before_start;
@@ -79,18 +78,16 @@ bool scope_state<Executor>::end_wait_for_room(record_type& child) {
 }
 
 template <typename Executor>
-typename scope_state<Executor>::step scope_state<Executor>::take_in(
-    std::shared_ptr<record_type> child) noexcept {
-  auto& taken = *child;
-  enroll(std::move(child));
-  return place_in(taken);
+typename scope_state<Executor>::step scope_state<Executor>::take_in(record_type& child) noexcept {
+  enroll(child);
+  return place_in(child);
 }
 
 template <typename Executor>
 typename scope_state<Executor>::step scope_state<Executor>::place_in(record_type& child) noexcept {
   if (cancel_called()) return step::refuse;
   group_of(child).untold.push_back(child);
-  if (child.elsewhere) return step::post_child;
+  if (child.has_executor) return step::post_child;
   queue_.push_back(child);
   return std::exchange(draining_, true) ? step::none : step::post_drain;
 }
@@ -99,7 +96,7 @@ template <typename Executor>
 bool scope_state<Executor>::give_room() noexcept {
   if (waiting_.empty() || !has_room()) return false;
   auto& first = *waiting_.pop_front();
-  enroll(std::move(first.self));
+  enroll(first);
   admitted_.push_back(first);
   return !std::exchange(admitting_, true);
 }
@@ -107,14 +104,14 @@ bool scope_state<Executor>::give_room() noexcept {
 template <typename Executor>
 void scope_state<Executor>::admit_all() noexcept {
   for (;;) {
-    std::shared_ptr<record_type> child;
+    reference<record_type> child;
     auto next = step::none;
     {
       std::lock_guard const lock(mutex_);
       auto* const first = admitted_.pop_front();
       admitting_ = first != nullptr;
       if (!first) return;
-      child = first->self;
+      child = first->if_kept();
       next = place_in(*child);
     }
     admit(next, child);
@@ -132,7 +129,7 @@ void scope_state<Executor>::carry_out(step next, record_type& child) {
         return lose_queued();
       break;
     case step::post_child:
-      if (try_post(child.get_executor(), start_of(child.self), failure) == posting::refused)
+      if (try_post(child.get_executor(), start_of(child.if_kept()), failure) == posting::refused)
         return lose(child);
       break;
   }
@@ -159,7 +156,7 @@ void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child)
 }
 
 template <typename Executor>
-void scope_state<Executor>::admit(step next, std::shared_ptr<record_type> const& child) noexcept {
+void scope_state<Executor>::admit(step next, reference<record_type> const& child) noexcept {
   try {
     carry_out(next, *child);
   } catch (...) {
@@ -180,14 +177,14 @@ void scope_state<Executor>::leave_queue(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::start_together(std::span<std::shared_ptr<record_type> const> children,
+void scope_state<Executor>::start_together(std::span<reference<record_type> const> children,
                                            join_waiter& join) {
   if (children.empty()) return this->join(join);
   {
     std::lock_guard const lock(mutex_);
     joins_.push_back(join);
     for (auto const& child : children) {
-      enroll(child);
+      enroll(*child);
       group_of(*child).untold.push_back(*child);
     }
   }
@@ -195,9 +192,9 @@ void scope_state<Executor>::start_together(std::span<std::shared_ptr<record_type
 }
 
 template <typename Executor>
-void scope_state<Executor>::start_now(std::shared_ptr<record_type> const& child) {
+void scope_state<Executor>::start_now(reference<record_type> const& child) {
   if (is_told(*child)) return never_start(*child);
-  if (!child->elsewhere && !nesting::too_deep()) {
+  if (!child->has_executor && !nesting::too_deep()) {
     nesting const inner;
     return child->launch();
   }
@@ -208,21 +205,20 @@ void scope_state<Executor>::start_now(std::shared_ptr<record_type> const& child)
 }
 
 template <typename Executor>
-void scope_state<Executor>::adopt(std::shared_ptr<record_type> const& operation) {
+void scope_state<Executor>::adopt(record_type& operation) {
   std::lock_guard const lock(mutex_);
   expect_open();
   expect_room();
   enroll(operation);
-  group_of(*operation).untold.push_back(*operation);
+  group_of(operation).untold.push_back(operation);
 }
 
 template <typename Executor>
-void scope_state<Executor>::adopted_has_started(
-    std::shared_ptr<record_type> const& operation) noexcept {
+void scope_state<Executor>::adopted_has_started(reference<record_type> const& operation) noexcept {
   {
     std::lock_guard const lock(mutex_);
     operation->started.store(true, std::memory_order_release);
-    if (!operation->self || !is_told(*operation)) return;
+    if (!operation->is_kept() || !is_told(*operation)) return;
   }
   twice_at_most([&] { operation->have_told(operation, telling::by_posting); });
 }
@@ -267,30 +263,28 @@ void scope_state<Executor>::lose(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::refuse(std::shared_ptr<record_type> const& child,
-                                   std::exception_ptr e) noexcept {
-  child->self = child;
-  child->ending = end::failed;
-  child->release();
-  child->error = std::move(e);
-  child->hand_out();
+void scope_state<Executor>::refuse(record_type& child, std::exception_ptr e) noexcept {
+  child.keep();
+  child.ending = end::failed;
+  child.release();
+  child.error = std::move(e);
+  child.hand_out();
 }
 
 template <typename Executor>
-void scope_state<Executor>::enroll(std::shared_ptr<record_type> child) noexcept {
-  auto& enrolled = *child;
-  enrolled.self = std::move(child);
-  enrolled.enrolled = true;
+void scope_state<Executor>::enroll(record_type& child) noexcept {
+  if (!child.is_kept()) child.keep();
+  child.enrolled = true;
   ++live_;
-  if (!enrolled.is_body()) ++children_;
-  if (!enrolled.service) ++lasting_;
+  if (!child.is_body()) ++children_;
+  if (!child.service) ++lasting_;
 }
 
 template <typename Executor>
 void scope_state<Executor>::withdraw(record_type& child) noexcept {
   child.unlink();
   child.enrolled = false;
-  child.self.reset();
+  child.let_go().reset();
   --live_;
   --children_;
   if (!child.service) --lasting_;

@@ -67,8 +67,12 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // set and goes when the scope closes. Its calls are the only ones to Asio under the lock.
 //
 // Joining. Joins are completed by the last record to retire, by posting, and what they report is
-// computed when they are delivered: an outer request that comes in between still counts. A join's
-// slot holds the scope weakly: a signal may outlive the context, a scope must not.
+// computed when they are delivered: an outer request that comes in between still counts.
+//
+// Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
+// handler holds the scope weakly. A record has no room for weak counts; to a child, or to one of
+// its joins, a slot has a `way` besides, which is cut under the lock when there is nothing left to
+// ask for: when the join is taken out of its list, or when the record of the child goes.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
@@ -90,6 +94,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   using executor_type = Executor;
   using record_type = record<Executor>;
   using join_waiter = waiter<scope_state>;
+  using way_type = way<Executor>;
 
   enum class cause : unsigned char { none, requested, deadline, child_error, outer };
 
@@ -126,13 +131,13 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Makes `child` live and sees to its start. Throws if the scope is closed or full, or what
   /// posting throws; then the scope is as it was. The caller keeps the child meanwhile.
-  void spawn(std::shared_ptr<record_type> child);
+  void spawn(record_type& child);
 
   /// The same, but answers false if the scope is full or cancelled.
-  [[nodiscard]] bool try_spawn(std::shared_ptr<record_type> child);
+  [[nodiscard]] bool try_spawn(record_type& child);
 
   /// The same, when there is room. Throws if the scope is closed.
-  void spawn_when_room(std::shared_ptr<record_type> const& child);
+  void spawn_when_room(record_type& child);
 
   /// Ends the wait for room of `child`, if it still waits: it never starts, and the scope has not
   /// heard of it. Answers whether it did wait.
@@ -144,14 +149,14 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Makes `children` live and starts each at once, unless it must go through an executor. `join`
   /// waits for them and for all that is spawned.
-  void start_together(std::span<std::shared_ptr<record_type> const> children, join_waiter& join);
+  void start_together(std::span<reference<record_type> const> children, join_waiter& join);
 
   /// Makes an operation live that is about to be started by somebody else. Throws if the scope is
   /// closed or full.
-  void adopt(std::shared_ptr<record_type> const& operation);
+  void adopt(record_type& operation);
 
   /// The operation can be told from now on. If it has been cancelled it is, but not in this call.
-  void adopted_has_started(std::shared_ptr<record_type> const& operation) noexcept;
+  void adopted_has_started(reference<record_type> const& operation) noexcept;
 
   /// On its executor: an adopted operation has ended; it retires when its handler has returned.
   void adopted_has_ended(record_type& operation, bool by_cancellation) noexcept;
@@ -170,7 +175,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void lose(record_type& child) noexcept;
 
   /// Gives a child's token the error that kept the child out of the scope.
-  void refuse(std::shared_ptr<record_type> const& child, std::exception_ptr e) noexcept;
+  void refuse(record_type& child, std::exception_ptr e) noexcept;
 
   /// Publishes the outcome; nothing of the child is left but that.
   void retire(record_type& child) noexcept;
@@ -207,12 +212,24 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   /// Has `child` told on `ex`, where it runs.
   template <typename RunsOn>
-  void tell_on(RunsOn const& ex, std::shared_ptr<record_type> child, telling how);
+  void tell_on(RunsOn const& ex, reference<record_type> child, telling how);
 
   /// Asks one child to end.
   void request_of(record_type& child, asio::cancellation_type mask);
 
-  /// The same, if its join with the id 0 is still to be settled.
+  /// The same for a slot.
+  void request_of(way_type const& way, asio::cancellation_type mask);
+
+  /// The child that a slot is led to, if it is live or waits for room.
+  [[nodiscard]] reference<record_type> led_to(way_type const& way) const noexcept;
+
+  /// Lets a slot find nothing any more.
+  void cut(way_type& way) const noexcept {
+    std::lock_guard const lock(mutex_);
+    way.cut();
+  }
+
+  /// Asks a child to end if its join with the id 0 is still to be settled.
   void request_of_unsettled(record_type& child, asio::cancellation_type mask);
 
   // --------------------------------------------------------------------------------------- joining
@@ -221,11 +238,13 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void join(join_waiter& join);
 
   /// Completes `join` when `child` is done.
-  void join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
+  void join(reference<record_type> const& child, waiter<record_type>& join);
 
-  /// Ends the wait of one join of `child`, if it still waits. `join` is there as long as nobody has
-  /// ended it and the child is not done.
-  void end_join(std::shared_ptr<record_type> const& child, waiter<record_type>& join);
+  /// Undoes what has been done with a join of a child of which nobody has heard.
+  void forget(record_type& child, waiter<record_type>& join) noexcept;
+
+  /// Ends the wait of one join of a child, if it still waits.
+  void end_join(way_type const& way);
 
   /// What leaving throws. To be asked when a join is delivered.
   [[nodiscard]] std::exception_ptr outcome() const {
@@ -310,25 +329,25 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     using allocator_type = std::allocator<void>;
 
     start_of() = default;
-    explicit start_of(std::shared_ptr<record_type> child) noexcept : child_(std::move(child)) {}
+    explicit start_of(reference<record_type> child) noexcept : child_(std::move(child)) {}
 
     explicit operator bool() const noexcept { return static_cast<bool>(child_); }
     [[nodiscard]] void const* identity() const noexcept { return child_.get(); }
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
     void run() const {
-      if (child_->scope.is_live(*child_)) child_->scope.start(*child_);
+      if (child_->scope->is_live(*child_)) child_->scope->start(*child_);
     }
     void drop() const noexcept {
-      if (child_->scope.is_live(*child_)) child_->scope.lose(*child_);
+      if (child_->scope->is_live(*child_)) child_->scope->lose(*child_);
     }
 
    private:
-    std::shared_ptr<record_type> child_;
+    reference<record_type> child_;
   };
 
   [[nodiscard]] bool is_live(record_type const& child) const noexcept {
     std::lock_guard const lock(mutex_);
-    return static_cast<bool>(child.self);
+    return child.is_kept();
   }
 
   void expect_open() const {
@@ -342,7 +361,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
       throw std::length_error("asio_cancel_scope: the scope has as many children as it may have");
   }
 
-  void enroll(std::shared_ptr<record_type> child) noexcept;
+  void enroll(record_type& child) noexcept;
 
   /// Undoes `enroll` for a child of which nobody has heard.
   void withdraw(record_type& child) noexcept;
@@ -357,7 +376,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   [[nodiscard]] bool has_room() const noexcept { return children_ < settings_.max_children; }
 
   /// Under the mutex.
-  [[nodiscard]] step take_in(std::shared_ptr<record_type> child) noexcept;
+  [[nodiscard]] step take_in(record_type& child) noexcept;
 
   /// Under the mutex: what `take_in` does with a child that is live already.
   [[nodiscard]] step place_in(record_type& child) noexcept;
@@ -376,7 +395,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void carry_out_or_withdraw(step next, record_type& child);
 
   /// Lets in a child that has waited for room.
-  void admit(step next, std::shared_ptr<record_type> const& child) noexcept;
+  void admit(step next, reference<record_type> const& child) noexcept;
 
   /// The drain that was to start `child` could not be posted.
   void leave_queue(record_type& child) noexcept;
@@ -418,8 +437,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   }
 
   /// Under the mutex: notes a request of one child. Gives the child if there is one to tell.
-  [[nodiscard]] std::shared_ptr<record_type> ask(record_type& child,
-                                                 asio::cancellation_type mask) noexcept;
+  [[nodiscard]] reference<record_type> ask(record_type& child,
+                                           asio::cancellation_type mask) noexcept;
 
   /// When the scope is being left: once only service children are left, they are to end. Answers
   /// whether there is somebody to be told.
@@ -486,12 +505,12 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     return of.untold.empty();
   }
 
-  [[nodiscard]] std::shared_ptr<record_type> next_untold(group& of) noexcept;
+  [[nodiscard]] reference<record_type> next_untold(group& of) noexcept;
 
   void untell(record_type& child) noexcept;
 
   /// Starts a child that is live, at once or through its executor.
-  void start_now(std::shared_ptr<record_type> const& child);
+  void start_now(reference<record_type> const& child);
 
   /// On the child's executor: sends it what is wanted of it, unless it has been sent as much. May
   /// end the child, and run anything that does.

@@ -28,8 +28,7 @@ class readiness {
   using said_type = std::conditional_t<std::is_void_v<V>, nothing_said, V>;
 
   void say(said_type value) {
-    if (said_ || over_)
-      throw std::logic_error("asio_cancel_scope: a start can become ready only once");
+    if (said_) throw std::logic_error("asio_cancel_scope: a start can become ready only once");
     said_.emplace(std::move(value));
     settle();
   }
@@ -41,7 +40,6 @@ class readiness {
   virtual void settle() = 0;
 
   std::optional<said_type> said_;
-  bool over_ = false;  // the child has ended
 };
 
 template <typename V, typename Said>
@@ -58,20 +56,20 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   using base = coroutine_record<Executor, awaitable_type>;
 
  public:
-  start_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, F f)
-      : base(*owner, base::role::child, ex), keep_(owner), runs_(std::move(f)) {}
+  start_record(std::shared_ptr<scope_state<Executor>> owner, F f)
+      : base(std::move(owner), base::role::child), runs_(std::move(f)) {}
 
   void release() noexcept override { runs_.reset(); }
 
   /// Until the start is settled the outcome is the waiter's.
   [[nodiscard]] bool claims_outcome() noexcept override {
-    this->over_ = true;
+    start_.reset();
     return !settled_;
   }
 
   struct deliver_readiness {
     template <typename Handler>
-    static void deliver(std::shared_ptr<record<Executor>> child, std::exception_ptr failure,
+    static void deliver(reference<record<Executor>> child, std::exception_ptr failure,
                         Handler& handler) {
       auto& start = static_cast<start_record&>(*child);
       if (!failure && !start.settled_) failure = start.why_not_ready();
@@ -94,15 +92,12 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   };
 
  private:
-  awaitable_type make_awaitable() override {
-    std::shared_ptr<readiness<V>> const start(this->self, this);
-    return (*runs_)(access::make<Signal>(start));
-  }
+  awaitable_type make_awaitable() override { return (*runs_)(access::make<Signal>(start_)); }
 
   /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
   void settle() override {
     settled_ = true;  // first: who waits may look at once
-    if (!this->scope.settle(*this)) settled_ = false;
+    if (!this->scope->settle(*this)) settled_ = false;
   }
 
   [[nodiscard]] std::exception_ptr why_not_ready() const {
@@ -112,7 +107,8 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
         std::logic_error("asio_cancel_scope: the child has ended without having said it is ready"));
   }
 
-  std::shared_ptr<scope_state<Executor>> const keep_;
+  // What the child's signals refer to while it runs: this, which it does not keep.
+  std::shared_ptr<readiness<V>> start_{this, [](auto const*) {}};
   std::optional<F> runs_;  // empty from release() on
   bool settled_ = false;   // readiness has been handed over: from now on a child like any other
 };
@@ -134,8 +130,8 @@ class initiate_start {
   template <typename Handler, typename F>
   void operator()(Handler&& handler, F&& f) const {
     using record_type = start_record<Executor, std::decay_t<F>, Signal, V>;
-    auto const child = make_record<record_type>(scope_, executor_, std::forward<F>(f));
-    child->apply(settings_);
+    auto const child =
+        make_record_with<record_type>(scope_, executor_, settings_, std::forward<F>(f));
     store_and_spawn<typename record_type::deliver_readiness, ask_it, Executor>(
         child, std::forward<Handler>(handler));
   }
@@ -144,7 +140,7 @@ class initiate_start {
   /// A child that is not ready yet is asked to end; one that is has no waiter any more.
   struct ask_it {
     void operator()(record<Executor>& child, asio::cancellation_type type) const {
-      child.scope.request_of_unsettled(child, type);
+      child.scope->request_of_unsettled(child, type);
     }
   };
 

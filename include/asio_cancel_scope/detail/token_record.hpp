@@ -26,13 +26,14 @@ class token_record : public child_record<Executor, C> {
   using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
  public:
-  token_record(std::shared_ptr<scope_state<Executor>> const& owner, Executor const* ex, C c,
-               Handler handler)
-      : base(owner, ex, std::move(c)),
+  /// `ex` is where the child runs.
+  token_record(std::shared_ptr<scope_state<Executor>> owner, C c, Handler handler,
+               Executor const& ex)
+      : base(std::move(owner), std::move(c)),
         handler_(std::move(handler)),
-        work_(asio::get_associated_executor(handler_, this->get_executor())) {}
+        work_(asio::get_associated_executor(handler_, ex)) {}
 
-  [[nodiscard]] Handler& handler() noexcept { return handler_; }
+  void connect_slot() { slot_.connect(handler_); }
 
   [[nodiscard]] bool claims_outcome() noexcept override { return true; }
 
@@ -86,6 +87,7 @@ class token_record : public child_record<Executor, C> {
 
   Handler handler_;
   asio::executor_work_guard<handler_executor> work_;  // keeps the handler's context running
+  slot_of_child<Executor> slot_{*this};
 };
 
 /// Marks, on its thread, the call of an initiating function: an initiation that runs inside it may
@@ -128,16 +130,15 @@ class initiate_spawn {
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
     using record_type = token_record<Executor, std::decay_t<C>, std::decay_t<Handler>>;
-    auto const child = make_record<record_type>(scope_, executor_, std::forward<C>(c),
-                                                std::forward<Handler>(handler));
-    child->apply(settings_);
+    auto const child =
+        make_record_with<record_type>(scope_, executor_, settings_, std::forward<C>(c),
+                                      std::forward<Handler>(handler), get_executor());
     try {
-      auto slot = asio::get_associated_cancellation_slot(child->handler());
-      if (slot.is_connected()) slot.template emplace<forward_to_child<Executor>>(child);
-      scope_->spawn(child);
+      child->connect_slot();
+      scope_->spawn(*child);
     } catch (...) {
       if (initiating_call::is_under_way(call_)) throw;
-      scope_->refuse(child, std::current_exception());
+      scope_->refuse(*child, std::current_exception());
     }
   }
 

@@ -27,17 +27,17 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 template <typename Executor>
 class tracked_record final : public record<Executor> {
  public:
-  explicit tracked_record(std::shared_ptr<scope_state<Executor>> const& owner)
-      : record<Executor>(*owner, record<Executor>::role::operation, nullptr), keep_(owner) {}
+  explicit tracked_record(std::shared_ptr<scope_state<Executor>> owner)
+      : record<Executor>(std::move(owner), record<Executor>::role::operation) {}
 
   /// Its initiating function starts it.
   void launch() noexcept override {}
   void release() noexcept override {}
   void emit(asio::cancellation_type type) override { this->signal.emit(type); }
 
-  void have_told(std::shared_ptr<record<Executor>> me, telling how) override {
+  void have_told(reference<record<Executor>> me, telling how) override {
     if (this->started.load(std::memory_order_acquire))
-      this->scope.tell_on(*runs_on_, std::move(me), how);
+      this->scope->tell_on(*runs_on_, std::move(me), how);
   }
 
   /// Before the operation is started.
@@ -46,13 +46,13 @@ class tracked_record final : public record<Executor> {
   /// The operation does not take place. Nobody has been told that it would.
   void forget() noexcept {
     this->ending = record<Executor>::end::returned;
-    this->scope.retire(*this);
+    this->scope->retire(*this);
   }
 
-  asio::cancellation_signal signal;  // on the operation's executor only
+  asio::cancellation_signal signal;     // on the operation's executor only
+  slot_of_child<Executor> slot{*this};  // of the handler
 
  private:
-  std::shared_ptr<scope_state<Executor>> const keep_;
   std::optional<asio::any_io_executor> runs_on_;  // constant once `started`
 };
 
@@ -63,8 +63,8 @@ class tracked_claim {
   using record_type = tracked_record<Executor>;
 
   explicit tracked_claim(std::shared_ptr<scope_state<Executor>> const& scope)
-      : record_(std::make_shared<record_type>(scope)) {
-    scope->adopt(record_);
+      : record_(reference<record_type>::adopt(*new record_type(scope))) {
+    scope->adopt(*record_);
   }
   tracked_claim(tracked_claim&& other) noexcept : record_(std::move(other.record_)) {}
   tracked_claim& operator=(tracked_claim&&) = delete;
@@ -73,11 +73,11 @@ class tracked_claim {
   }
 
   /// To be taken over by the operation's handler.
-  [[nodiscard]] std::shared_ptr<record_type>& get() noexcept { return record_; }
-  [[nodiscard]] std::shared_ptr<record_type> const& get() const noexcept { return record_; }
+  [[nodiscard]] reference<record_type>& get() noexcept { return record_; }
+  [[nodiscard]] reference<record_type> const& get() const noexcept { return record_; }
 
  private:
-  std::shared_ptr<record_type> record_;
+  reference<record_type> record_;
 };
 
 /// Where an operation runs that is started with a `Handler`: on the handler's executor, unless that
@@ -117,7 +117,7 @@ class tracked_handler {
 
   /// Takes `record` over when everything else has been done that may throw.
   template <typename H>
-  tracked_handler(std::shared_ptr<record_type>& record, H&& handler, RunsOn const& ex)
+  tracked_handler(reference<record_type>& record, H&& handler, RunsOn const& ex)
       : handler_(std::forward<H>(handler)), executor_(ex), record_(std::move(record)) {}
   tracked_handler(tracked_handler&& other) noexcept
       : handler_(std::move(other.handler_)),
@@ -125,7 +125,7 @@ class tracked_handler {
         record_(std::move(other.record_)) {}
   tracked_handler& operator=(tracked_handler&&) = delete;
   ~tracked_handler() {
-    if (record_ && !handover::give_back(record_.get())) record_->scope.lose(*record_);
+    if (record_ && !handover::give_back(record_.get())) record_->scope->lose(*record_);
   }
 
   [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
@@ -140,7 +140,7 @@ class tracked_handler {
   void operator()(Args&&... args) {
     auto const record = std::move(record_);
     retire_at_exit<Executor> const retire(*record);
-    record->scope.adopted_has_ended(*record, is_aborted(args...));
+    record->scope->adopted_has_ended(*record, is_aborted(args...));
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
@@ -165,7 +165,7 @@ class tracked_handler {
 
   Handler handler_;
   RunsOn executor_;
-  std::shared_ptr<record_type> record_;  // empty when moved from or called
+  reference<record_type> record_;  // empty when moved from or called
 };
 
 /// Starts a tracked operation with the handler made ready.
@@ -178,7 +178,7 @@ class tracked_initiation {
       : claim_(std::move(claim)), initiation_(std::move(initiation)) {}
 
   [[nodiscard]] executor_type get_executor() const noexcept {
-    return asio::get_associated_executor(initiation_, claim_.get()->scope.get_executor());
+    return asio::get_associated_executor(initiation_, claim_.get()->scope->get_executor());
   }
 
   template <typename Handler, typename... Args>
@@ -186,12 +186,11 @@ class tracked_initiation {
     using handler_type = std::decay_t<Handler>;
     using runs_on = operation_executor<handler_type, executor_type>;
     auto const ex = runs_on::of(handler, get_executor());
-    auto slot = asio::get_associated_cancellation_slot(handler);
     auto const operation = claim_.get();
     operation->runs_on(ex);
     handover call(operation.get());
     try {
-      if (slot.is_connected()) slot.template emplace<forward_to_child<Executor>>(operation);
+      operation->slot.connect(handler);
       std::move(initiation_)(tracked_handler<Executor, handler_type, typename runs_on::type>(
                                  claim_.get(), std::forward<Handler>(handler), ex),
                              std::forward<Args>(args)...);
@@ -199,8 +198,8 @@ class tracked_initiation {
       if (call.returned()) operation->forget();
       throw;
     }
-    if (call.returned()) return operation->scope.lose(*operation);
-    operation->scope.adopted_has_started(operation);
+    if (call.returned()) return operation->scope->lose(*operation);
+    operation->scope->adopted_has_started(operation);
   }
 
  private:

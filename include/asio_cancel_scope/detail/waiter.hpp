@@ -14,13 +14,20 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
+/// How a `Source` is shared, and what each of its waiters has besides.
+template <typename Source>
+struct source_traits {
+  using pointer = std::shared_ptr<Source>;
+  struct waiter_part {};
+};
+
 /// A completion handler that waits for a `Source` (a scope, a child) to end. It is always completed
 /// by posting; what it is told is looked up when it is delivered, on its own executor.
 template <typename Source>
-class waiter : public list_hook {
+class waiter : public list_hook, public source_traits<Source>::waiter_part {
  public:
   /// Posts the handler. Ends this object.
-  virtual void complete(std::shared_ptr<Source> source) noexcept = 0;
+  virtual void complete(typename source_traits<Source>::pointer source) noexcept = 0;
 
   /// What the handler gets instead of the source's outcome, if anything. Written by who takes the
   /// waiter out of its list, or before it is in one.
@@ -48,6 +55,7 @@ class stored_waiter final : public waiter<Source> {
   using executor_type = asio::associated_executor_t<Handler, typename Source::executor_type>;
   using traits = typename std::allocator_traits<Allocator>::template rebind_traits<stored_waiter>;
   using no_work = std::type_identity<executor_type>;
+  using pointer = typename source_traits<Source>::pointer;
   using work_type = std::conditional_t<Storage == storage::own,
                                        asio::executor_work_guard<executor_type>, no_work>;
 
@@ -70,7 +78,7 @@ class stored_waiter final : public waiter<Source> {
     }
   }
 
-  void complete(std::shared_ptr<Source> source) noexcept override {
+  void complete(pointer source) noexcept override {
     source_ = std::move(source);
     switch (post_surely(target(), task(*this))) {
       case posting::accepted:
@@ -157,7 +165,7 @@ class stored_waiter final : public waiter<Source> {
   [[no_unique_address]] Allocator allocator_;
   // Set from complete() on, so that the source outlives the posted handler; empty while the waiter
   // is in the source's list, where it would be a cycle.
-  std::shared_ptr<Source> source_;
+  pointer source_;
 };
 
 /// Stores `handler`, with its associated allocator. `ex` is used if it has no executor of its own.
