@@ -40,8 +40,10 @@ void add_context() {
   benchmark::AddCustomContext("asio", "Asio " + version);
 #endif
   benchmark::AddCustomContext("asio_cancel_scope", ASIO_CANCEL_SCOPE_VERSION_STRING);
-#if defined(__VERSION__)
+#if defined(__clang__)
   benchmark::AddCustomContext("compiler", __VERSION__);
+#elif defined(__GNUC__)
+  benchmark::AddCustomContext("compiler", "g++ " __VERSION__);
 #endif
 }
 
