@@ -16,6 +16,7 @@
 #include <utility>
 
 using namespace asio_cancel_scope;
+using allocation_hooks::failures_after;
 using allocation_hooks::no_memory_after;
 
 namespace {
@@ -158,6 +159,29 @@ TEST_CASE("rule 21: a spawn on a strand without memory leaves the scope as it wa
         scope.spawn(ex, counting_child(ended));
       },
       [](asio::io_context& ctx) { return asio::any_io_executor(asio::make_strand(ctx)); });
+}
+
+TEST_CASE("rule 19: a spawn on a strand without memory, refused late, dies with its context",
+          "[cancel_scope][spawn]") {
+  bool enough = false;
+  for (long k = 0; !enough; ++k) {
+    REQUIRE(k < 100);
+    {
+      asio::io_context ctx;
+      asio::any_io_executor const strand = asio::make_strand(ctx);
+      cancel_scope<> scope(ctx);
+      auto operation = scope.spawn(
+          strand, [t = tracked()]() -> awaitable<void> { co_return; }, compat::deferred);
+      try {
+        failures_after const one_failure(k, 1);
+        std::move(operation)(
+            asio::bind_executor(ctx.get_executor(), [t = tracked()](std::exception_ptr) {}));
+        enough = !one_failure.has_failed();
+      } catch (std::bad_alloc const&) {
+      }
+    }
+    CHECK(tracked::alive() == 0);
+  }
 }
 
 TEST_CASE("rule 21: spawns without memory from a body leave the block as it was",

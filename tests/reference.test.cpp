@@ -61,7 +61,7 @@ TEST_CASE("reference: of a derived class becomes one of its base", "[reference]"
   CHECK(object.references == 2);
   reference<counted> moved = std::move(made);
   CHECK(object.references == 2);
-  CHECK(moved.release() == &object);
+  CHECK(moved.detach() == &object);
   CHECK(object.references == 2);
   object.drop_reference();
 }

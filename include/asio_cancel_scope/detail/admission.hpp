@@ -21,20 +21,19 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 template <typename Executor, typename Then>
 class end_admission {
  public:
-  end_admission(record<Executor>& child, waiter<record<Executor>>& join)
-      : scope_(child.scope), way_(join.lead(child, join)) {}
+  end_admission(record<Executor>& child, waiter<record<Executor>>& join) noexcept
+      : way_(join, child, &join) {}
 
   void operator()(asio::cancellation_type type) const {
     if (strongest(type) == asio::cancellation_type::none) return;
-    auto const scope = scope_.lock();
+    auto const scope = way_.scope();
     if (!scope) return;
-    auto const child = scope->led_to(*way_);
+    auto const child = scope->led_to(way_);
     if (child && !scope->end_wait_for_room(*child)) Then()(*child, type);
   }
 
  private:
-  std::weak_ptr<scope_state<Executor>> scope_;
-  std::shared_ptr<way<Executor> const> way_;
+  way<Executor> way_;
 };
 
 /// Stores `handler` as the join of `child` that has the id 0, and spawns the child when there is
@@ -86,7 +85,7 @@ class initiate_spawn_when_room {
       using record_type = outcome_record<Executor, typename Child::value_type>;
       auto handle = access::make<Child>(
           failure ? reference<record_type>()
-                  : reference<record_type>::adopt(static_cast<record_type&>(*child.release())));
+                  : reference<record_type>::adopt(static_cast<record_type&>(*child.detach())));
       child.reset();
       std::move(handler)(std::move(failure), std::move(handle));
     }

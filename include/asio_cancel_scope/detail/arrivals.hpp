@@ -95,7 +95,7 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
     first.reset(arrived_.pop_front());
     if (first) {
       --expected_;
-      return reference<child_type>::adopt(static_cast<child_type&>(*first->child.release()));
+      return reference<child_type>::adopt(static_cast<child_type&>(*first->child.detach()));
     }
     // Somebody else was quicker to take what this wait had been completed for.
     if (expected_ != 0) std::rethrow_exception(one_at_a_time());

@@ -112,17 +112,14 @@ class forward_to_scope {
 template <typename Executor>
 class forward_to_child {
  public:
-  forward_to_child(std::weak_ptr<scope_state<Executor>> scope,
-                   std::shared_ptr<way<Executor> const> to_child) noexcept
-      : scope_(std::move(scope)), way_(std::move(to_child)) {}
+  forward_to_child(way_end<Executor>& end, record<Executor>& child) noexcept : way_(end, child) {}
 
   void operator()(asio::cancellation_type type) const {
-    if (auto const scope = scope_.lock()) scope->request_of(*way_, type);
+    if (auto const scope = way_.scope()) scope->request_of(way_, type);
   }
 
  private:
-  std::weak_ptr<scope_state<Executor>> scope_;
-  std::shared_ptr<way<Executor> const> way_;
+  way<Executor> way_;
 };
 
 /// The slot of the handler that gets a child's outcome, as the child's record sees it.
@@ -133,7 +130,7 @@ class slot_of_child {
   slot_of_child(slot_of_child const&) = delete;
   slot_of_child& operator=(slot_of_child const&) = delete;
   ~slot_of_child() {
-    if (way_) child_.scope->cut(*way_);
+    if (is_connected_) child_.scope->cut(end_);
   }
 
   /// Has the slot of `handler`, if it has one, ask the child to end.
@@ -141,16 +138,17 @@ class slot_of_child {
   void connect(Handler const& handler) {
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (!slot.is_connected()) return;
-    way_ = std::make_shared<way<Executor>>(child_);
-    slot.template emplace<forward_to_child<Executor>>(child_.scope, way_);
+    slot.template emplace<forward_to_child<Executor>>(end_, child_);
+    is_connected_ = true;
   }
 
  private:
-  record<Executor>& child_;             // which this is a part of
-  std::shared_ptr<way<Executor>> way_;  // null: there is no slot
+  record<Executor>& child_;    // which this is a part of
+  way_end<Executor> end_;      // of the slot's way
+  bool is_connected_ = false;  // there is, or was, such a way
 };
 
-/// Retires a child when its token's handler has returned. The child keeps itself until then.
+/// Retires a child when its token's handler has returned. The scope keeps the child until then.
 template <typename Executor>
 class retire_at_exit {
  public:
@@ -216,17 +214,16 @@ class initiate_child_join {
   /// What the slot of a child's join does: the wait ends, the child goes on.
   class end_the_wait {
    public:
-    end_the_wait(record<Executor>& child, waiter<record<Executor>>& join)
-        : scope_(child.scope), way_(join.lead(child, join)) {}
+    end_the_wait(record<Executor>& child, waiter<record<Executor>>& join) noexcept
+        : way_(join, child, &join) {}
 
     void operator()(asio::cancellation_type type) const {
       if (strongest(type) == asio::cancellation_type::none) return;
-      if (auto const scope = scope_.lock()) scope->end_join(*way_);
+      if (auto const scope = way_.scope()) scope->end_join(way_);
     }
 
    private:
-    std::weak_ptr<scope_state<Executor>> scope_;
-    std::shared_ptr<way<Executor> const> way_;
+    way<Executor> way_;
   };
 
   reference<outcome_record<Executor, T>> child_;

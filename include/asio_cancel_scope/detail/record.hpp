@@ -37,49 +37,70 @@ enum class telling { at_once, by_posting };
 template <typename Executor>
 class record;
 
-/// How a slot finds a child, or a join of it: a slot may outlive all that it is about, and must
-/// keep nothing. It is cut when there is nothing left to do for the slot.
 template <typename Executor>
-class way {
+class way;
+
+/// Where a slot's way ends: at a join, or at the child of a token.
+template <typename Executor>
+class way_end {
  public:
-  explicit way(record<Executor>& child, waiter<record<Executor>>* join = nullptr) noexcept
-      : child_(&child), join_(join) {}
-
-  /// Under the scope's mutex: the child; null if the way has been cut.
-  [[nodiscard]] record<Executor>* child() const noexcept { return child_; }
-
-  /// The join, which is there until the way is cut; null for the slot of a child's token.
-  [[nodiscard]] waiter<record<Executor>>* join() const noexcept { return join_; }
-
-  /// Under the scope's mutex.
-  void cut() noexcept { child_ = nullptr; }
+  /// Under the scope's mutex: the slot finds nothing any more. To be called before this goes.
+  void cut() noexcept;
 
  private:
-  record<Executor>* child_;
-  waiter<record<Executor>>* const join_;
+  friend way<Executor>;
+
+  way<Executor>* way_ = nullptr;  // under the scope's mutex; null: there is none, or it is cut
 };
+
+/// How a slot finds a child, or a join of it. A part of the slot's function object, which may
+/// outlive all that it is about and must keep nothing: so the two ends know each other, and who
+/// goes first is forgotten by the other.
+template <typename Executor>
+class way {
+  using waiter_type = waiter<record<Executor>>;
+
+ public:
+  /// Before anybody else knows of `end`. `join` is null for the slot of a token.
+  way(way_end<Executor>& end, record<Executor>& child, waiter_type* join = nullptr) noexcept
+      : scope_(child.scope), end_(&end), child_(&child), join_(join) {
+    end.way_ = this;
+  }
+  way(way const&) = delete;
+  way& operator=(way const&) = delete;
+  ~way() {
+    if (auto const scope = scope_.lock()) scope->forget(*this);
+  }
+
+  [[nodiscard]] std::shared_ptr<scope_state<Executor>> scope() const noexcept {
+    return scope_.lock();
+  }
+
+  // Under the scope's mutex.
+  [[nodiscard]] record<Executor>* child() const noexcept { return child_; }  // null: cut
+  [[nodiscard]] waiter_type* join() const noexcept { return join_; }
+  void forget_end() noexcept {
+    if (child_) end_->way_ = nullptr;
+  }
+
+ private:
+  friend way_end<Executor>;
+
+  std::weak_ptr<scope_state<Executor>> const scope_;
+  way_end<Executor>* const end_;  // there until the way is cut
+  record<Executor>* child_;       // null: it is cut; under the scope's mutex
+  waiter_type* const join_;
+};
+
+template <typename Executor>
+void way_end<Executor>::cut() noexcept {
+  if (way_) std::exchange(way_, nullptr)->child_ = nullptr;
+}
 
 template <typename Executor>
 struct source_traits<record<Executor>> {
   using pointer = reference<record<Executor>>;
-
-  class waiter_part {
-   public:
-    /// Makes the way to this waiter, which is `join`, for its slot.
-    [[nodiscard]] std::shared_ptr<way<Executor> const> lead(record<Executor>& child,
-                                                            waiter<record<Executor>>& join) {
-      way_ = std::make_shared<way<Executor>>(child, &join);
-      return way_;
-    }
-
-    /// Under the scope's mutex.
-    void cut() const noexcept {
-      if (way_) way_->cut();
-    }
-
-   private:
-    std::shared_ptr<way<Executor>> way_;  // null: the handler has no slot
-  };
+  using waiter_part = way_end<Executor>;
 };
 
 /// What a scope knows of one child, or of its body. The protocol is told in scope_state.hpp.
@@ -93,6 +114,12 @@ class record : public list_hook {
   record(std::shared_ptr<scope_state<Executor>> owner, role r) noexcept
       : scope(std::move(owner)), kind(r) {}
   virtual ~record() = default;
+
+  /// Gives the first reference to a new `Made`, which is derived from this.
+  template <typename Made, typename... Args>
+  [[nodiscard]] static reference<Made> make(Args&&... args) {
+    return reference<Made>::adopt(*new Made(std::forward<Args>(args)...));
+  }
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() noexcept {
@@ -124,11 +151,12 @@ class record : public list_hook {
   /// Has the child, which is `me`, told of what is wanted of it, on its executor.
   virtual void have_told(reference<record> me, telling how);
 
-  // The reference that the scope has to a live child, from enrolling to retiring, and to one that
-  // waits for room. Under the scope's mutex.
+  // The scope's own reference to a child: while it waits for room, is live, or has been refused and
+  // its token is still to be told. Under the scope's mutex.
   void keep() noexcept {
     kept_ = true;
-    // As a rule nobody but its maker refers to it yet, so that nobody else counts.
+    // As a rule nobody but the caller refers to it yet; then nobody else counts now, for what finds
+    // it otherwise does so under the mutex. The acquire takes over from those that have gone.
     if (references_.load(std::memory_order_acquire) == 1)
       references_.store(2, std::memory_order_relaxed);
     else
@@ -179,8 +207,8 @@ class record : public list_hook {
   // There may be a million of these: what is rare is kept elsewhere, and small things together. The
   // record of a child without captures takes 120 bytes at most, for which malloc is quick.
 
-  // The scope is alive as long as the record. That of a child shares it; that of a body is a part
-  // of it, and shares it while somebody refers to the record. Changes only when nobody does.
+  // The scope is alive as long as the record, which shares it; an embedded one is a part of it, and
+  // shares it while somebody refers to the record. Changes only when nobody does.
   std::shared_ptr<scope_state<Executor>> scope;
 
   // Under the scope's mutex.
@@ -227,25 +255,37 @@ class record : public list_hook {
   std::atomic<bool> started{false};
 };
 
-/// A record with room for an executor of its own, and for a name.
+/// A record with room for an executor of its own.
 template <typename Record>
 class placed : public Record {
   using executor_type = typename Record::executor_type;
 
  public:
   template <typename... Args>
-  explicit placed(std::optional<executor_type> ex, std::string name, Args&&... args)
-      : Record(std::forward<Args>(args)...), executor_(std::move(ex)), name_(std::move(name)) {
+  explicit placed(std::optional<executor_type> ex, Args&&... args)
+      : Record(std::forward<Args>(args)...), executor_(std::move(ex)) {
     this->has_executor = executor_.has_value();
   }
 
   [[nodiscard]] executor_type const& get_executor() const noexcept final {
     return executor_ ? *executor_ : Record::get_executor();
   }
-  [[nodiscard]] std::string const& name() const noexcept final { return name_; }
 
  private:
   std::optional<executor_type> const executor_;
+};
+
+/// A record with room for a name, too.
+template <typename Record>
+class named final : public placed<Record> {
+ public:
+  template <typename... Args>
+  explicit named(std::string name, Args&&... args)
+      : placed<Record>(std::forward<Args>(args)...), name_(std::move(name)) {}
+
+  [[nodiscard]] std::string const& name() const noexcept override { return name_; }
+
+ private:
   std::string const name_;
 };
 
@@ -258,8 +298,7 @@ class embedded final : public placed<Record> {
  public:
   template <typename... Args>
   explicit embedded(state_type& owner, Args&&... args)
-      : placed<Record>(owner.place(std::nullopt), std::string(), unowned(owner),
-                       std::forward<Args>(args)...) {}
+      : placed<Record>(owner.place(std::nullopt), unowned(owner), std::forward<Args>(args)...) {}
 
   /// Gives the first reference. Once.
   [[nodiscard]] reference<record<executor_type>> share(std::shared_ptr<state_type> owner) noexcept {
@@ -268,6 +307,7 @@ class embedded final : public placed<Record> {
   }
 
   void unreferenced() noexcept override {
+    // Its end may be that of this.
     auto const last = std::exchange(this->scope, unowned(*this->scope));
   }
 
@@ -282,9 +322,8 @@ template <typename Record, typename Executor, typename... Args>
 [[nodiscard]] reference<Record> make_record(std::shared_ptr<scope_state<Executor>> const& owner,
                                             std::optional<Executor> const& where, Args&&... args) {
   if (where)
-    return reference<Record>::adopt(
-        *new placed<Record>(where, std::string(), owner, std::forward<Args>(args)...));
-  return reference<Record>::adopt(*new Record(owner, std::forward<Args>(args)...));
+    return Record::template make<placed<Record>>(where, owner, std::forward<Args>(args)...);
+  return Record::template make<Record>(owner, std::forward<Args>(args)...);
 }
 
 /// The same with all that its options say.
@@ -292,10 +331,12 @@ template <typename Record, typename Executor, typename... Args>
 [[nodiscard]] reference<Record> make_record_with(
     std::shared_ptr<scope_state<Executor>> const& owner, std::optional<Executor> const& where,
     child_settings settings, Args&&... args) {
-  auto made = settings.name.empty()
-                  ? make_record<Record>(owner, where, std::forward<Args>(args)...)
-                  : reference<Record>::adopt(*new placed<Record>(
-                        where, std::move(settings.name), owner, std::forward<Args>(args)...));
+  reference<Record> made;
+  if (settings.name.empty())
+    made = make_record<Record>(owner, where, std::forward<Args>(args)...);
+  else
+    made = Record::template make<named<Record>>(std::move(settings.name), where, owner,
+                                                std::forward<Args>(args)...);
   made->graceful = settings.graceful;
   made->service = settings.service;
   return made;

@@ -31,13 +31,13 @@ class reference {
   reference(reference const& other) noexcept : to_(other.to_) {
     if (to_) to_->add_reference();
   }
-  reference(reference&& other) noexcept : to_(other.release()) {}
+  reference(reference&& other) noexcept : to_(other.detach()) {}
   template <std::derived_from<T> U>
   reference(reference<U> const& other) noexcept : to_(other.get()) {
     if (to_) to_->add_reference();
   }
   template <std::derived_from<T> U>
-  reference(reference<U>&& other) noexcept : to_(other.release()) {}
+  reference(reference<U>&& other) noexcept : to_(other.detach()) {}
   reference& operator=(reference other) noexcept {
     std::swap(to_, other.to_);
     return *this;
@@ -49,7 +49,7 @@ class reference {
   void reset() noexcept { reference const dropped = std::move(*this); }
 
   /// Gives the share away.
-  [[nodiscard]] T* release() noexcept { return std::exchange(to_, nullptr); }
+  [[nodiscard]] T* detach() noexcept { return std::exchange(to_, nullptr); }
 
   [[nodiscard]] T* get() const noexcept { return to_; }
   [[nodiscard]] T& operator*() const noexcept { return *to_; }

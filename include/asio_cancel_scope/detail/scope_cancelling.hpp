@@ -89,7 +89,7 @@ void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
 template <typename Executor>
 void scope_state<Executor>::refuse(list<record_type> waiting) noexcept {
   while (auto* const first = waiting.pop_front()) {
-    auto const child = first->if_kept();
+    reference<record_type> const child(*first);
     // On its executor, where its callable is to be destroyed.
     std::exception_ptr failure;
     if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)

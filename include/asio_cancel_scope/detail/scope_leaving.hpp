@@ -30,7 +30,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
     self = child.let_go();
     child.unlink();
     child_joins.take(child.joins);
-    child_joins.for_each([](auto const& join) { join.cut(); });
+    child_joins.for_each([](auto& join) { join.cut(); });
     child.done.store(true, std::memory_order_release);
     if (child.enrolled) {
       if (was_cut_by_scope(child)) cut_short_ = true;
@@ -132,11 +132,12 @@ void scope_state<Executor>::forget(record_type& child, waiter<record_type>& join
 template <typename Executor>
 void scope_state<Executor>::end_join(way_type const& way) {
   reference<record_type> child;
-  auto* const join = way.join();
+  waiter<record_type>* join = nullptr;
   {
     std::lock_guard const lock(mutex_);
     if (!way.child()) return;
-    child = way.child()->if_kept();
+    child = reference<record_type>(*way.child());
+    join = way.join();
     child->joins.remove(*join);
     join->cut();
     join->failure = aborted();

@@ -129,7 +129,8 @@ void scope_state<Executor>::carry_out(step next, record_type& child) {
         return lose_queued();
       break;
     case step::post_child:
-      if (try_post(child.get_executor(), start_of(child.if_kept()), failure) == posting::refused)
+      if (try_post(child.get_executor(), start_of(reference<record_type>(child)), failure) ==
+          posting::refused)
         return lose(child);
       break;
   }
@@ -143,9 +144,10 @@ void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child)
   } catch (...) {
     if (next == step::post_drain) leave_queue(child);
     bool admits = false;
+    reference<record_type> withdrawn;
     {
       std::lock_guard const lock(mutex_);
-      withdraw(child);
+      withdrawn = withdraw(child);
       admits = give_room();
     }
     // An executor that is stuck keeps the record; the callable must not stay with it.
@@ -264,7 +266,10 @@ void scope_state<Executor>::lose(record_type& child) noexcept {
 
 template <typename Executor>
 void scope_state<Executor>::refuse(record_type& child, std::exception_ptr e) noexcept {
-  child.keep();
+  {
+    std::lock_guard const lock(mutex_);
+    child.keep();
+  }
   child.ending = end::failed;
   child.release();
   child.error = std::move(e);
@@ -281,13 +286,13 @@ void scope_state<Executor>::enroll(record_type& child) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::withdraw(record_type& child) noexcept {
+reference<record<Executor>> scope_state<Executor>::withdraw(record_type& child) noexcept {
   child.unlink();
   child.enrolled = false;
-  child.let_go().reset();
   --live_;
   --children_;
   if (!child.service) --lasting_;
+  return child.let_go();
 }
 
 template <typename Executor>

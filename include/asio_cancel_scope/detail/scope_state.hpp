@@ -70,9 +70,9 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // computed when they are delivered: an outer request that comes in between still counts.
 //
 // Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
-// handler holds the scope weakly. A record has no room for weak counts; to a child, or to one of
-// its joins, a slot has a `way` besides, which is cut under the lock when there is nothing left to
-// ask for: when the join is taken out of its list, or when the record of the child goes.
+// handler holds the scope weakly. A record has no room for weak counts: to a child, or to one of
+// its joins, there is a `way`, which is cut under the lock when the join is taken out of its list,
+// or before the record of the child goes.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
@@ -224,9 +224,15 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   [[nodiscard]] reference<record_type> led_to(way_type const& way) const noexcept;
 
   /// Lets a slot find nothing any more.
-  void cut(way_type& way) const noexcept {
+  void cut(way_end<Executor>& from) const noexcept {
     std::lock_guard const lock(mutex_);
-    way.cut();
+    from.cut();
+  }
+
+  /// The slot does not look any more.
+  void forget(way_type& way) const noexcept {
+    std::lock_guard const lock(mutex_);
+    way.forget_end();
   }
 
   /// Asks a child to end if its join with the id 0 is still to be settled.
@@ -347,7 +353,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   [[nodiscard]] bool is_live(record_type const& child) const noexcept {
     std::lock_guard const lock(mutex_);
-    return child.is_kept();
+    return child.is_kept() && child.enrolled;
   }
 
   void expect_open() const {
@@ -364,7 +370,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void enroll(record_type& child) noexcept;
 
   /// Undoes `enroll` for a child of which nobody has heard.
-  void withdraw(record_type& child) noexcept;
+  [[nodiscard]] reference<record_type> withdraw(record_type& child) noexcept;
 
   /// What is to be done, without the mutex, to get a child started.
   enum class step : unsigned char { none, refuse, post_drain, post_child };

@@ -28,7 +28,8 @@ class readiness {
   using said_type = std::conditional_t<std::is_void_v<V>, nothing_said, V>;
 
   void say(said_type value) {
-    if (said_) throw std::logic_error("asio_cancel_scope: a start can become ready only once");
+    if (said_ || over_)
+      throw std::logic_error("asio_cancel_scope: a start can become ready only once");
     said_.emplace(std::move(value));
     settle();
   }
@@ -40,6 +41,7 @@ class readiness {
   virtual void settle() = 0;
 
   std::optional<said_type> said_;
+  bool over_ = false;  // the child has ended
 };
 
 template <typename V, typename Said>
@@ -59,11 +61,21 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   start_record(std::shared_ptr<scope_state<Executor>> owner, F f)
       : base(std::move(owner), base::role::child), runs_(std::move(f)) {}
 
+  /// The child's signals may outlive it: they hold its record weakly, which is therefore counted by
+  /// a shared_ptr besides.
+  template <typename Made, typename... Args>
+  [[nodiscard]] static reference<Made> make(Args&&... args) {
+    auto const made = std::make_shared<Made>(std::forward<Args>(args)...);
+    made->memory_ = made;
+    return reference<Made>::adopt(*made);
+  }
+  void unreferenced() noexcept override { auto const last = std::move(memory_); }
+
   void release() noexcept override { runs_.reset(); }
 
   /// Until the start is settled the outcome is the waiter's.
   [[nodiscard]] bool claims_outcome() noexcept override {
-    start_.reset();
+    this->over_ = true;
     return !settled_;
   }
 
@@ -92,7 +104,10 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   };
 
  private:
-  awaitable_type make_awaitable() override { return (*runs_)(access::make<Signal>(start_)); }
+  awaitable_type make_awaitable() override {
+    std::shared_ptr<readiness<V>> const start = memory_;
+    return (*runs_)(access::make<Signal>(start));
+  }
 
   /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
   void settle() override {
@@ -107,10 +122,9 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
         std::logic_error("asio_cancel_scope: the child has ended without having said it is ready"));
   }
 
-  // What the child's signals refer to while it runs: this, which it does not keep.
-  std::shared_ptr<readiness<V>> start_{this, [](auto const*) {}};
-  std::optional<F> runs_;  // empty from release() on
-  bool settled_ = false;   // readiness has been handed over: from now on a child like any other
+  std::shared_ptr<start_record> memory_;  // of this; empty when nobody refers to the record
+  std::optional<F> runs_;                 // empty from release() on
+  bool settled_ = false;  // readiness has been handed over: from now on a child like any other
 };
 
 /// Starts a child when there is room, and waits until it says that it is ready.
