@@ -82,7 +82,7 @@ BREAKAGES = [
         "child_record.hpp",
         [
             (
-                "    else\n      child_->scope.lose(*child_);\n  }\n\n  [[nodiscard]] cancellation_slot",
+                "    else\n      child_->scope->lose(*child_);\n  }\n\n  [[nodiscard]] cancellation_slot",
                 "  }\n\n  [[nodiscard]] cancellation_slot",
             )
         ],
@@ -97,7 +97,7 @@ BREAKAGES = [
         "failed-spawn-still-counts",
         "allocations",
         "scope_starting.hpp",
-        [("      withdraw(child);\n      admits", "      admits")],
+        [("      withdrawn = withdraw(child);\n      admits", "      admits")],
     ),
     (
         "join-is-dropped-without-memory",
@@ -111,8 +111,8 @@ BREAKAGES = [
         "scope_leaving.hpp",
         [
             (
-                "    std::lock_guard const lock(mutex_);\n    self = std::move(child.self);",
-                "    self = std::move(child.self);",
+                "    std::lock_guard const lock(mutex_);\n    self = child.let_go();\n    child.unlink();",
+                "    self = child.let_go();\n    child.unlink();",
             )
         ],
     ),
@@ -132,7 +132,7 @@ BREAKAGES = [
         "finished-children-are-kept",
         "scale",
         "scope_leaving.hpp",
-        [("    self = std::move(child.self);\n    child.unlink();", "    self = child.self;\n    child.unlink();")],
+        [("    self = child.let_go();\n    child.unlink();", "    self = child.if_kept();\n    child.unlink();")],
     ),
     (
         "withdrawn-child-is-started",
@@ -140,8 +140,8 @@ BREAKAGES = [
         "scope_state.hpp",
         [
             (
-                "      if (child_->scope.is_live(*child_)) child_->scope.start(*child_);",
-                "      child_->scope.start(*child_);",
+                "      if (child_->scope->is_live(*child_)) child_->scope->start(*child_);",
+                "      child_->scope->start(*child_);",
             )
         ],
     ),
@@ -161,7 +161,7 @@ BREAKAGES = [
         "wait-is-withdrawn-after-its-end",
         "interleavings",
         "scope_starting.hpp",
-        [("if (!child.self || child.enrolled) return false;", "if (!child.self) return false;")],
+        [("if (!child.is_kept() || child.enrolled) return false;", "if (!child.is_kept()) return false;")],
     ),
 ]
 

@@ -7,6 +7,7 @@
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
+#include <asio_cancel_scope/detail/way.hpp>
 
 #include <exception>
 #include <memory>

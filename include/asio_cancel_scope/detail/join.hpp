@@ -6,6 +6,7 @@
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
+#include <asio_cancel_scope/detail/way.hpp>
 
 #include <cstdint>
 #include <exception>
