@@ -41,6 +41,7 @@ set(acs_headers
     include/asio_cancel_scope/detail/operand.hpp
     include/asio_cancel_scope/detail/placement.hpp
     include/asio_cancel_scope/detail/record.hpp
+    include/asio_cancel_scope/detail/reference.hpp
     include/asio_cancel_scope/detail/run_block.hpp
     include/asio_cancel_scope/detail/scope_cancelling.hpp
     include/asio_cancel_scope/detail/scope_leaving.hpp
@@ -53,6 +54,7 @@ set(acs_headers
     include/asio_cancel_scope/detail/token_record.hpp
     include/asio_cancel_scope/detail/tracked.hpp
     include/asio_cancel_scope/detail/waiter.hpp
+    include/asio_cancel_scope/detail/way.hpp
 )
 
 # Both libraries are the same headers. Each has them as a file set of its own, so that each header

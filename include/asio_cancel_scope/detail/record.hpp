@@ -56,7 +56,8 @@ class record : public list_hook {
       : scope(std::move(owner)), kind(r) {}
   virtual ~record() = default;
 
-  /// Gives the first reference to a new `Made`, which is derived from this.
+  /// Gives the first reference to a new `Made`. A derived class may have its own, that its memory
+  /// comes from elsewhere.
   template <typename Made, typename... Args>
   [[nodiscard]] static reference<Made> make(Args&&... args) {
     return reference<Made>::adopt(*new Made(std::forward<Args>(args)...));
@@ -96,8 +97,8 @@ class record : public list_hook {
   // its token is still to be told. Under the scope's mutex.
   void keep() noexcept {
     kept_ = true;
-    // As a rule nobody but the caller refers to it yet; then nobody else counts now, for what finds
-    // it otherwise does so under the mutex. The acquire takes over from those that have gone.
+    // As a rule the caller's reference is the only one, and nobody else can count: slots find the
+    // child under the mutex. The acquire pairs with the release of references that have gone.
     if (references_.load(std::memory_order_acquire) == 1)
       references_.store(2, std::memory_order_relaxed);
     else
@@ -183,7 +184,7 @@ class record : public list_hook {
   bool service : 1 = false;       // does not keep the scope open
 
   // Under the scope's mutex.
-  bool enrolled = false;         // it counts; false for one that the scope refused
+  bool enrolled = false;         // it counts; false for one that waits for room, or was refused
   bool tells_admission = false;  // the join with id 0 is completed when the child is let in
 
   // Set, with everything that is the outcome, when the child has retired; never cleared. The
@@ -248,7 +249,7 @@ class embedded final : public placed<Record> {
   }
 
   void unreferenced() noexcept override {
-    // Its end may be that of this.
+    // If this ends the state, it ends this.
     auto const last = std::exchange(this->scope, unowned(*this->scope));
   }
 

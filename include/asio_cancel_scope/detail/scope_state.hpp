@@ -70,9 +70,9 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // computed when they are delivered: an outer request that comes in between still counts.
 //
 // Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
-// handler holds the scope weakly. A record has no room for weak counts: to a child, or to one of
-// its joins, there is a `way`, which is cut under the lock when the join is taken out of its list,
-// or before the record of the child goes.
+// handler holds the scope weakly. As a rule a record has no room for weak counts: to a child, or to
+// one of its joins, there is a `way`, which is cut under the lock when the join is taken out of its
+// list, or before the record of the child goes.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
@@ -220,7 +220,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// The same for a slot.
   void request_of(way_type const& way, asio::cancellation_type mask);
 
-  /// The child that a slot is led to, if it is live or waits for room.
+  /// The child that a slot is led to, while the scope keeps it.
   [[nodiscard]] reference<record_type> led_to(way_type const& way) const noexcept;
 
   /// Lets a slot find nothing any more.
@@ -229,10 +229,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     from.cut();
   }
 
-  /// The slot does not look any more.
-  void forget(way_type& way) const noexcept {
+  /// The slot that had `way` is cleared.
+  void leave(way_type& way) const noexcept {
     std::lock_guard const lock(mutex_);
-    way.forget_end();
+    way.leave_end();
   }
 
   /// Asks a child to end if its join with the id 0 is still to be settled.

@@ -27,9 +27,13 @@ class readiness {
  public:
   using said_type = std::conditional_t<std::is_void_v<V>, nothing_said, V>;
 
+  [[noreturn]] static void throw_over() {
+    throw std::logic_error("asio_cancel_scope: the child that was to be ready has ended");
+  }
+
   void say(said_type value) {
-    if (said_ || over_)
-      throw std::logic_error("asio_cancel_scope: a start can become ready only once");
+    if (said_) throw std::logic_error("asio_cancel_scope: a start can become ready only once");
+    if (over_) throw_over();
     said_.emplace(std::move(value));
     settle();
   }
@@ -46,7 +50,7 @@ class readiness {
 
 template <typename V, typename Said>
 void say_ready(std::shared_ptr<readiness<V>> const& start, Said said) {
-  if (!start) throw std::logic_error("asio_cancel_scope: the child that was to be ready has ended");
+  if (!start) readiness<V>::throw_over();
   start->say(std::move(said));
 }
 
@@ -61,8 +65,8 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   start_record(std::shared_ptr<scope_state<Executor>> owner, F f)
       : base(std::move(owner), base::role::child), runs_(std::move(f)) {}
 
-  /// The child's signals may outlive it: they hold its record weakly, which is therefore counted by
-  /// a shared_ptr besides.
+  /// A `ready_signal` may outlive the child: it holds the record weakly, which is therefore owned
+  /// by a shared_ptr besides.
   template <typename Made, typename... Args>
   [[nodiscard]] static reference<Made> make(Args&&... args) {
     auto const made = std::make_shared<Made>(std::forward<Args>(args)...);
@@ -104,10 +108,7 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   };
 
  private:
-  awaitable_type make_awaitable() override {
-    std::shared_ptr<readiness<V>> const start = memory_;
-    return (*runs_)(access::make<Signal>(start));
-  }
+  awaitable_type make_awaitable() override { return (*runs_)(access::make<Signal>(memory_)); }
 
   /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
   void settle() override {

@@ -63,7 +63,7 @@ class tracked_claim {
   using record_type = tracked_record<Executor>;
 
   explicit tracked_claim(std::shared_ptr<scope_state<Executor>> const& scope)
-      : record_(reference<record_type>::adopt(*new record_type(scope))) {
+      : record_(record_type::template make<record_type>(scope)) {
     scope->adopt(*record_);
   }
   tracked_claim(tracked_claim&& other) noexcept : record_(std::move(other.record_)) {}

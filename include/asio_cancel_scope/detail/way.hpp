@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -22,13 +23,17 @@ class way;
 template <typename Executor>
 class way_end {
  public:
+  way_end() = default;
+  way_end(way_end const&) = delete;
+  way_end& operator=(way_end const&) = delete;
+
   /// Under the scope's mutex: the slot finds nothing any more. To be called before this goes.
   void cut() noexcept;
 
  private:
   friend way<Executor>;
 
-  way<Executor>* way_ = nullptr;  // under the scope's mutex; null: there is none, or it is cut
+  way<Executor>* way_ = nullptr;  // under the scope's mutex; null: there is none, or none any more
 };
 
 /// How a slot finds a child, or a join of it. A part of the slot's function object, which may
@@ -47,18 +52,22 @@ class way {
   way(way const&) = delete;
   way& operator=(way const&) = delete;
   ~way() {
-    if (auto const scope = scope_.lock()) scope->forget(*this);
+    if (auto const at = scope()) at->leave(*this);
   }
 
+  /// The scope, if there is still something to ask it for. Otherwise it is not even held for a
+  /// moment: a slot must not be what ends a scope whose context has gone.
   [[nodiscard]] std::shared_ptr<scope_state<Executor>> scope() const noexcept {
-    return scope_.lock();
+    return child_.load(std::memory_order_acquire) ? scope_.lock() : nullptr;
   }
 
   // Under the scope's mutex.
-  [[nodiscard]] record<Executor>* child() const noexcept { return child_; }  // null: cut
+  [[nodiscard]] record<Executor>* child() const noexcept {  // null: the way is cut
+    return child_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] waiter_type* join() const noexcept { return join_; }
-  void forget_end() noexcept {
-    if (child_) end_->way_ = nullptr;
+  void leave_end() noexcept {
+    if (child()) end_->way_ = nullptr;
   }
 
  private:
@@ -66,13 +75,17 @@ class way {
 
   std::weak_ptr<scope_state<Executor>> const scope_;
   way_end<Executor>* const end_;  // there until the way is cut
-  record<Executor>* child_;       // null: it is cut; under the scope's mutex
+
+  // Null when the way has been cut, for good. Written under the scope's mutex, read without it by
+  // the slot. The release is the last that the other end does with the way.
+  std::atomic<record<Executor>*> child_;
+
   waiter_type* const join_;
 };
 
 template <typename Executor>
 void way_end<Executor>::cut() noexcept {
-  if (way_) std::exchange(way_, nullptr)->child_ = nullptr;
+  if (way_) std::exchange(way_, nullptr)->child_.store(nullptr, std::memory_order_release);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
