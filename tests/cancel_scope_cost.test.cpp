@@ -48,6 +48,24 @@ long made_by_spawn(int n) {
   return made;
 }
 
+// The same with a token that has a slot, as co_spawn is given above.
+long made_by_spawn_with_token(int n) {
+  asio::io_context ctx;
+  manual_event event;
+  std::list<asio::cancellation_signal> signals(static_cast<std::size_t>(n));
+  cancel_scope<> scope(ctx);
+  auto const before = allocation_hooks::made;
+  for (auto& signal : signals)
+    scope.spawn(event.wait(),
+                asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
+  drain(ctx);
+  event.set();
+  drain(ctx);
+  auto const made = allocation_hooks::made - before;
+  CHECK(scope.size() == 0);
+  return made;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -61,6 +79,10 @@ TEST_CASE(
   INFO(spawned << " and " << co_spawned << " for 100 children");
   CHECK(co_spawned > 0);
   CHECK(spawned <= co_spawned + 100 * beyond);
+
+  auto const with_token = made_by_spawn_with_token(200) - made_by_spawn_with_token(100);
+  INFO(with_token << " with a token");
+  CHECK(with_token <= co_spawned + 100 * beyond);
 }
 
 TEST_CASE("design 4: the state of a block is small enough for malloc's quick ways",
