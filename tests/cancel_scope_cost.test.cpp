@@ -48,6 +48,19 @@ long made_by_spawn(int n) {
   return made;
 }
 
+// Whether Asio keeps the memory of a task that has run for the next one.
+bool recycles() {
+  asio::io_context ctx;
+  auto const post_twice = [&] {
+    auto const before = allocation_hooks::made;
+    asio::post(ctx, [&] { asio::post(ctx, [] {}); });
+    drain(ctx);
+    return allocation_hooks::made - before;
+  };
+  post_twice();
+  return post_twice() < 2;
+}
+
 // The same with a token that has a slot, as co_spawn is given above.
 long made_by_spawn_with_token(int n) {
   asio::io_context ctx;
@@ -82,7 +95,8 @@ TEST_CASE(
 
   auto const with_token = made_by_spawn_with_token(200) - made_by_spawn_with_token(100);
   INFO(with_token << " with a token");
-  CHECK(with_token <= co_spawned + 100 * beyond);
+  // The handler is posted, which is an allocation in builds for sanitizers only.
+  CHECK(with_token <= co_spawned + 100 * (beyond + (recycles() ? 0 : 1)));
 }
 
 TEST_CASE("design 4: the state of a block is small enough for malloc's quick ways",
