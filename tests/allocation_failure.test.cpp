@@ -4,18 +4,22 @@
 #include "support/asio.hpp"
 #include "support/catch.hpp"
 #include "support/manual_event.hpp"
+#include "support/manual_timer.hpp"
 #include "support/run.hpp"
 #include "support/tracked.hpp"
 
 #include <asio_cancel_scope.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <new>
+#include <stop_token>
 #include <string>
 #include <utility>
 
 using namespace asio_cancel_scope;
+using namespace std::chrono_literals;
 using allocation_hooks::failures_after;
 using allocation_hooks::no_memory_after;
 
@@ -265,6 +269,70 @@ TEST_CASE("rule 7: a cancel without memory may be called again", "[cancel_scope]
     run(ctx, [&]() -> awaitable<void> { co_await scope.async_join(use_awaitable); });
     CHECK(scope.cause() == cancel_cause::requested);
     if (all_done) {
+      break;
+    }
+  }
+}
+
+TEST_CASE("B106: a stop that is requested without memory reaches all the same",
+          "[cancel_on][stop]") {
+  for (long k = 0;; ++k) {
+    REQUIRE(k < 100);
+    asio::io_context ctx;
+    asio::io_context other;
+    std::stop_source source;
+    bool failed = false;
+    cancel_scope<> scope(ctx);
+    scope.spawn(until_cancelled());
+    scope.spawn(other, until_cancelled());
+    cancel_on_stop(scope, source.get_token());
+    drain(ctx);
+    drain(other);
+    {
+      // What a callback of a stop token throws would end the program.
+      failures_after const one_failure(k, 1);
+      source.request_stop();
+      failed = one_failure.has_failed();
+    }
+    drain(ctx);
+    drain(other);
+    INFO("allocation " << k << " fails");
+    CHECK(scope.size() == 0);
+    CHECK(scope.cause() == cancel_cause::requested);
+    if (!failed) {
+      CHECK(k > 0);
+      break;
+    }
+  }
+}
+
+TEST_CASE("rule 17: a deadline that comes without memory reaches all the same",
+          "[cancel_scope][deadline]") {
+  for (long k = 0;; ++k) {
+    REQUIRE(k < 100);
+    manual_clock time;
+    asio::io_context ctx;
+    asio::io_context others[2];
+    bool failed = false;
+    cancel_scope<> scope(ctx, scope_options().deadline_after(1s));
+    for (auto& other : others) {
+      scope.spawn(other, until_cancelled());
+      drain(other);
+    }
+    time.advance(1s);
+    {
+      failures_after const one_failure(k, 1);
+      drain(ctx);
+      failed = one_failure.has_failed();
+    }
+    for (auto& other : others) {
+      drain(other);
+    }
+    INFO("allocation " << k << " fails");
+    CHECK(scope.size() == 0);
+    CHECK(scope.cause() == cancel_cause::deadline);
+    if (!failed) {
+      CHECK(k > 0);
       break;
     }
   }

@@ -303,7 +303,7 @@ void scope_state<Executor>::wake_up() {
       return arm(deadline_ ? std::min(*deadline_, grace_ends_) : grace_ends_);
     }
   }
-  request(asio::cancellation_type::terminal, due);
+  request_surely(due);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

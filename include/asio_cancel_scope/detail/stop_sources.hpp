@@ -68,9 +68,9 @@ class stop_watch {
     explicit cancel(std::weak_ptr<scope_state<Executor>> scope) noexcept
         : scope_(std::move(scope)) {}
 
-    void operator()() const {
+    void operator()() const noexcept {
       if (auto const scope = scope_.lock())
-        scope->request(asio::cancellation_type::terminal, scope_state<Executor>::cause::requested);
+        scope->request_surely(scope_state<Executor>::cause::requested);
     }
 
    private:
