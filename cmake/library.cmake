@@ -22,6 +22,7 @@ set(acs_headers
     include/asio_cancel_scope/version.hpp
     include/asio_cancel_scope/with_cancel_scope.hpp
     include/asio_cancel_scope/with_cleanup.hpp
+    include/asio_cancel_scope/detail/access.hpp
     include/asio_cancel_scope/detail/admission.hpp
     include/asio_cancel_scope/detail/arrivals.hpp
     include/asio_cancel_scope/detail/asio.hpp
@@ -29,17 +30,25 @@ set(acs_headers
     include/asio_cancel_scope/detail/block.hpp
     include/asio_cancel_scope/detail/cancellation_error.hpp
     include/asio_cancel_scope/detail/cancellation_type.hpp
+    include/asio_cancel_scope/detail/child_initiation.hpp
     include/asio_cancel_scope/detail/child_record.hpp
     include/asio_cancel_scope/detail/cleanup.hpp
+    include/asio_cancel_scope/detail/co_await_temporaries.hpp
+    include/asio_cancel_scope/detail/completion_token.hpp
+    include/asio_cancel_scope/detail/coroutine_record.hpp
     include/asio_cancel_scope/detail/deadline.hpp
     include/asio_cancel_scope/detail/expiry_timer.hpp
     include/asio_cancel_scope/detail/group.hpp
+    include/asio_cancel_scope/detail/group_kinds.hpp
     include/asio_cancel_scope/detail/handover.hpp
     include/asio_cancel_scope/detail/in_place_signal.hpp
     include/asio_cancel_scope/detail/join.hpp
     include/asio_cancel_scope/detail/list.hpp
+    include/asio_cancel_scope/detail/nesting.hpp
     include/asio_cancel_scope/detail/operand.hpp
+    include/asio_cancel_scope/detail/outcome_record.hpp
     include/asio_cancel_scope/detail/placement.hpp
+    include/asio_cancel_scope/detail/posting.hpp
     include/asio_cancel_scope/detail/record.hpp
     include/asio_cancel_scope/detail/reference.hpp
     include/asio_cancel_scope/detail/run_block.hpp
@@ -49,12 +58,14 @@ set(acs_headers
     include/asio_cancel_scope/detail/scope_state.hpp
     include/asio_cancel_scope/detail/serial_executor.hpp
     include/asio_cancel_scope/detail/settings.hpp
+    include/asio_cancel_scope/detail/slot_forwarding.hpp
+    include/asio_cancel_scope/detail/slot_link.hpp
     include/asio_cancel_scope/detail/start_record.hpp
     include/asio_cancel_scope/detail/stop_sources.hpp
+    include/asio_cancel_scope/detail/timed_block.hpp
     include/asio_cancel_scope/detail/token_record.hpp
     include/asio_cancel_scope/detail/tracked.hpp
     include/asio_cancel_scope/detail/waiter.hpp
-    include/asio_cancel_scope/detail/way.hpp
 )
 
 # Both libraries are the same headers. Each has them as a file set of its own, so that each header

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/stop_sources.hpp>
 
 #include <chrono>
 #include <csignal>
 #include <initializer_list>
+#include <optional>
 #include <stop_token>
 #include <utility>
 

@@ -4,15 +4,22 @@
 #include <asio_cancel_scope/cancel_cause.hpp>
 #include <asio_cancel_scope/child.hpp>
 #include <asio_cancel_scope/child_options.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/admission.hpp>
+#include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
+#include <asio_cancel_scope/detail/completion_token.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
 #include <asio_cancel_scope/detail/placement.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/serial_executor.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/start_record.hpp>
 #include <asio_cancel_scope/detail/token_record.hpp>
 #include <asio_cancel_scope/detail/tracked.hpp>
 #include <asio_cancel_scope/ready_signal.hpp>
@@ -21,6 +28,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -509,7 +517,7 @@ class cancel_scope {
         token, std::move(c));
   }
 
-  std::shared_ptr<state_type> const state_;
+  std::shared_ptr<state_type> const state_;  // never null
 };
 
 /// A scope that is made of a context has an `any_io_executor`.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
+#include <asio_cancel_scope/detail/completion_token.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/outcome_record.hpp>
 #include <asio_cancel_scope/detail/reference.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
 
 #include <stdexcept>
 #include <string>
@@ -57,7 +58,7 @@ class child {
 
   /// Whether the child has ended, and its frame, its callable and the captures are destroyed. Once
   /// true it stays so, and what the child did happens before.
-  [[nodiscard]] bool done() const noexcept { return record_->done.load(std::memory_order_acquire); }
+  [[nodiscard]] bool done() const noexcept { return record_->is_done(); }
 
   /// Asks this child alone to end. The scope is not cancelled, and does not fail by the
   /// `operation_aborted` that the child ends with.
@@ -71,7 +72,7 @@ class child {
   ///
   /// @throws std::bad_alloc if there is no memory to post with; it may be called again.
   void cancel(asio::cancellation_type type = asio::cancellation_type::terminal) {
-    record_->scope->request_of(*record_, type);
+    record_->request(type);
   }
 
   /// Waits for the child.
@@ -116,7 +117,7 @@ class child {
   explicit child(detail::reference<detail::outcome_record<Executor, T>> record) noexcept
       : record_(std::move(record)) {}
 
-  detail::reference<detail::outcome_record<Executor, T>> record_;
+  detail::reference<detail::outcome_record<Executor, T>> record_;  // null when moved from
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -3,9 +3,9 @@
 
 #include <asio_cancel_scope/cancel_scope.hpp>
 #include <asio_cancel_scope/child.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/arrivals.hpp>
-#include <asio_cancel_scope/detail/join.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/completion_token.hpp>
 
 #include <cstddef>
 #include <exception>

@@ -2,58 +2,14 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
 #include <asio_cancel_scope/detail/group.hpp>
+#include <asio_cancel_scope/detail/group_kinds.hpp>
 
-#include <cstddef>
 #include <ranges>
-#include <tuple>
-#include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
-
-namespace detail {
-
-template <typename Executor, typename... Cs>
-struct gather_list : group_kind<fixed_group<wants::all, Executor, Cs...>> {
-  using state_type = fixed_group<wants::all, Executor, Cs...>;
-  static constexpr bool is_void = (std::is_void_v<child_value_t<Cs>> && ...);
-  using result_type =
-      std::conditional_t<is_void, void, std::tuple<regular_t<child_value_t<Cs>>...>>;
-  using awaitable_type = asio::awaitable<result_type, Executor>;
-
-  static result_type leave(state_type& state, typename state_type::leaving const&) {
-    if constexpr (!is_void) return values(state, std::index_sequence_for<Cs...>());
-  }
-
- private:
-  template <std::size_t... Indices>
-  static result_type values(state_type& state, std::index_sequence<Indices...>) {
-    return result_type(*state.template member<Indices>().take_value()...);
-  }
-};
-
-template <typename Executor, typename C>
-struct gather_range : group_kind<ranged_group<wants::all, Executor, C>> {
-  using state_type = ranged_group<wants::all, Executor, C>;
-  using value_type = child_value_t<C>;
-  static constexpr bool is_void = std::is_void_v<value_type>;
-  using result_type = std::conditional_t<is_void, void, std::vector<regular_t<value_type>>>;
-  using awaitable_type = asio::awaitable<result_type, Executor>;
-
-  static result_type leave(state_type& state, typename state_type::leaving const&) {
-    if constexpr (!is_void) {
-      result_type values;
-      values.reserve(state.members().size());
-      for (auto& member : state.members()) values.push_back(*member->take_value());
-      return values;
-    }
-  }
-};
-
-}  // namespace detail
 
 /// Runs all of @p xs at once and gives their values, in the order in which they are written.
 ///

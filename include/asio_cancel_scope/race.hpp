@@ -2,60 +2,15 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
 #include <asio_cancel_scope/detail/group.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/group_kinds.hpp>
 #include <asio_cancel_scope/race_result.hpp>
 
-#include <cstddef>
-#include <optional>
 #include <ranges>
 #include <utility>
-#include <variant>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
-
-namespace detail {
-
-template <typename Executor, typename... Cs>
-struct race_list : group_kind<fixed_group<wants::first, Executor, Cs...>> {
-  using state_type = fixed_group<wants::first, Executor, Cs...>;
-  using result_type = std::variant<regular_t<child_value_t<Cs>>...>;
-  using awaitable_type = asio::awaitable<result_type, Executor>;
-
-  static result_type leave(state_type& state, typename state_type::leaving const&) {
-    return value_of_winner(state, std::index_sequence_for<Cs...>());
-  }
-
- private:
-  template <std::size_t... Indices>
-  static result_type value_of_winner(state_type& state, std::index_sequence<Indices...>) {
-    std::optional<result_type> value;
-    (take_from<Indices>(state, value), ...);
-    return *std::move(value);
-  }
-
-  template <std::size_t Index>
-  static void take_from(state_type& state, std::optional<result_type>& value) {
-    if (state.winner() == Index)
-      value.emplace(std::in_place_index<Index>, *state.template member<Index>().take_value());
-  }
-};
-
-template <typename Executor, typename C>
-struct race_range : group_kind<ranged_group<wants::first, Executor, C>> {
-  using state_type = ranged_group<wants::first, Executor, C>;
-  using result_type = race_result<child_value_t<C>>;
-  using awaitable_type = asio::awaitable<result_type, Executor>;
-
-  static result_type leave(state_type& state, typename state_type::leaving const&) {
-    auto const winner = state.winner();
-    if (winner == state_type::nobody) return {};
-    return access::make<result_type>(winner, *state.members()[winner]->take_value());
-  }
-};
-
-}  // namespace detail
 
 /// Runs all of @p xs at once and gives the value of the first that returns: the others are
 /// cancelled, and have ended when this completes.
@@ -102,7 +57,7 @@ template <std::ranges::input_range Range>
 auto race(Range&& range) {
   auto members = detail::members_of(std::forward<Range>(range));
   using member_type = typename decltype(members)::value_type;
-  using kind = detail::race_range<detail::member_executor_t<member_type>, member_type>;
+  using kind = detail::race_range<detail::member_executor_t<member_type>, member_type, race_result>;
   return detail::run_group<kind>(std::move(members));
 }
 

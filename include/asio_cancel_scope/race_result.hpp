@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
 
 #include <cstddef>
 #include <optional>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/on_child_error.hpp>

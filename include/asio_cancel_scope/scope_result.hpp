@@ -2,7 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_cause.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/shutdown_report.hpp>
 
 #include <optional>

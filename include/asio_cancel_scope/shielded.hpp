@@ -2,23 +2,12 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_scope.hpp>
-#include <asio_cancel_scope/detail/deadline.hpp>
-#include <asio_cancel_scope/detail/operand.hpp>
-#include <asio_cancel_scope/detail/run_block.hpp>
-#include <asio_cancel_scope/timeouts.hpp>
+#include <asio_cancel_scope/detail/timed_block.hpp>
 
 #include <chrono>
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
-
-namespace detail {
-
-template <typename X>
-using shielding = value_block<typename operand<X>::executor_type, typename operand<X>::body_type,
-                              cancel_scope, outer::ignored>;
-
-}  // namespace detail
 
 /// Runs @p x out of reach of the awaiting coroutine's cancellation, and waits for it.
 ///
@@ -32,7 +21,7 @@ using shielding = value_block<typename operand<X>::executor_type, typename opera
 /// @return An awaitable of what x returns.
 template <typename X>
 auto shielded(X&& x) {
-  return detail::run_with_deadline<detail::shielding<X>>(scope_options(), std::forward<X>(x));
+  return detail::run_timed<detail::shielding<X, cancel_scope>>({}, std::forward<X>(x));
 }
 
 /// Runs @p x out of reach of the awaiting coroutine's cancellation, but no longer than @p limit.
@@ -43,8 +32,8 @@ auto shielded(X&& x) {
 ///   starts.
 template <typename Rep, typename Period, typename X>
 auto shielded(std::chrono::duration<Rep, Period> limit, X&& x) {
-  return detail::run_with_deadline<detail::shielding<X>>(scope_options().deadline_after(limit),
-                                                         std::forward<X>(x));
+  return detail::run_timed<detail::shielding<X, cancel_scope>>(detail::limit_of(limit),
+                                                               std::forward<X>(x));
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 
 #include <cstddef>
 

@@ -2,13 +2,10 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_scope.hpp>
-#include <asio_cancel_scope/detail/deadline.hpp>
-#include <asio_cancel_scope/detail/operand.hpp>
-#include <asio_cancel_scope/detail/run_block.hpp>
+#include <asio_cancel_scope/detail/timed_block.hpp>
 #include <asio_cancel_scope/scope_result.hpp>
 
 #include <chrono>
-#include <optional>
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
@@ -26,26 +23,6 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 // deadline any more. On GCC up to 12 a temporary callable that is not trivially destructible is
 // refused, as for with_cancel_scope.
 
-namespace detail {
-
-template <typename X>
-using moving_on = telling_block<typename operand<X>::executor_type, typename operand<X>::body_type,
-                                cancel_scope, scope_result>;
-
-template <typename X>
-using failing = value_block<typename operand<X>::executor_type, typename operand<X>::body_type,
-                            cancel_scope, outer::forwarded>;
-
-template <typename Kind, typename X>
-auto run_with_deadline(scope_options options, X&& x) -> typename Kind::awaitable_type {
-  static_assert(safe_in_co_await<X>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
-  return run_block<Kind>(
-      std::move(access::settings(options)),
-      std::optional<typename Kind::body_type>(std::in_place, std::forward<X>(x)));
-}
-
-}  // namespace detail
-
 /// Runs @p x for no longer than @p limit, and goes on.
 ///
 /// @return An awaitable of `scope_result<T>`: `cancelled_caught()` tells whether the deadline has
@@ -57,15 +34,15 @@ auto run_with_deadline(scope_options options, X&& x) -> typename Kind::awaitable
 /// @snippet examples/10_timeouts.cpp move_on
 template <typename Rep, typename Period, typename X>
 auto move_on_after(std::chrono::duration<Rep, Period> limit, X&& x) {
-  return detail::run_with_deadline<detail::moving_on<X>>(scope_options().deadline_after(limit),
-                                                         std::forward<X>(x));
+  return detail::run_timed<detail::moving_on<X, cancel_scope, scope_result>>(
+      detail::limit_of(limit), std::forward<X>(x));
 }
 
 /// Runs @p x until @p deadline, and goes on.
 template <typename X>
 auto move_on_at(std::chrono::steady_clock::time_point deadline, X&& x) {
-  return detail::run_with_deadline<detail::moving_on<X>>(scope_options().deadline_at(deadline),
-                                                         std::forward<X>(x));
+  return detail::run_timed<detail::moving_on<X, cancel_scope, scope_result>>(
+      detail::until(deadline), std::forward<X>(x));
 }
 
 /// Runs @p x for no longer than @p limit, and fails if that is not enough.
@@ -83,15 +60,15 @@ auto move_on_at(std::chrono::steady_clock::time_point deadline, X&& x) {
 /// @snippet examples/10_timeouts.cpp fail
 template <typename Rep, typename Period, typename X>
 auto fail_after(std::chrono::duration<Rep, Period> limit, X&& x) {
-  return detail::run_with_deadline<detail::failing<X>>(scope_options().deadline_after(limit),
-                                                       std::forward<X>(x));
+  return detail::run_timed<detail::failing<X, cancel_scope>>(detail::limit_of(limit),
+                                                             std::forward<X>(x));
 }
 
 /// Runs @p x until @p deadline, and fails if that is not enough.
 template <typename X>
 auto fail_at(std::chrono::steady_clock::time_point deadline, X&& x) {
-  return detail::run_with_deadline<detail::failing<X>>(scope_options().deadline_at(deadline),
-                                                       std::forward<X>(x));
+  return detail::run_timed<detail::failing<X, cancel_scope>>(detail::until(deadline),
+                                                             std::forward<X>(x));
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

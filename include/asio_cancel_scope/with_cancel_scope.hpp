@@ -2,11 +2,14 @@
 #pragma once
 
 #include <asio_cancel_scope/cancel_scope.hpp>
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
 #include <asio_cancel_scope/detail/run_block.hpp>
 #include <asio_cancel_scope/scope_options.hpp>
 #include <asio_cancel_scope/scope_result.hpp>
 
+#include <optional>
 #include <type_traits>
 #include <utility>
 

@@ -4,41 +4,13 @@
 #include <asio_cancel_scope/cancel_scope.hpp>
 #include <asio_cancel_scope/detail/cleanup.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/timed_block.hpp>
 
 #include <chrono>
-#include <exception>
-#include <functional>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
-
-namespace detail {
-
-template <typename T>
-inline constexpr bool is_duration = false;
-template <typename Rep, typename Period>
-inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
-
-template <typename X, typename Cleanup>
-using with_cleanup_types = cleanup_types<X, std::decay_t<Cleanup>, cancel_scope>;
-
-template <typename X, typename Cleanup, typename OnSuppressed>
-auto start_with_cleanup(scope_settings cleanup_settings, X&& x, Cleanup&& cleanup,
-                        OnSuppressed&& on_suppressed) {
-  static_assert(safe_in_co_await<X> && safe_in_co_await<Cleanup> && safe_in_co_await<OnSuppressed>,
-                ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
-  using types = with_cleanup_types<X, Cleanup>;
-  return run_with_cleanup<types>(
-      std::optional<typename types::work_body>(std::in_place, std::forward<X>(x)),
-      std::optional<typename types::cleanup_type>(std::forward<Cleanup>(cleanup)),
-      std::move(cleanup_settings),
-      std::function<void(std::exception_ptr)>(std::forward<OnSuppressed>(on_suppressed)));
-}
-
-}  // namespace detail
 
 /// Runs @p x and then, whatever has become of it, @p cleanup; gives what x gives.
 ///
@@ -62,8 +34,8 @@ auto start_with_cleanup(scope_settings cleanup_settings, X&& x, Cleanup&& cleanu
 template <typename X, typename Cleanup>
   requires(!detail::is_duration<std::remove_cvref_t<X>>)
 auto with_cleanup(X&& x, Cleanup&& cleanup) {
-  return detail::start_with_cleanup({}, std::forward<X>(x), std::forward<Cleanup>(cleanup),
-                                    nullptr);
+  return detail::start_with_cleanup<cancel_scope>({}, std::forward<X>(x),
+                                                  std::forward<Cleanup>(cleanup), nullptr);
 }
 
 /// The same with an observer of what is not thrown.
@@ -73,29 +45,26 @@ auto with_cleanup(X&& x, Cleanup&& cleanup) {
 template <typename X, typename Cleanup, typename OnSuppressed>
   requires(!detail::is_duration<std::remove_cvref_t<X>>)
 auto with_cleanup(X&& x, Cleanup&& cleanup, OnSuppressed&& on_suppressed) {
-  return detail::start_with_cleanup({}, std::forward<X>(x), std::forward<Cleanup>(cleanup),
-                                    std::forward<OnSuppressed>(on_suppressed));
+  return detail::start_with_cleanup<cancel_scope>({}, std::forward<X>(x),
+                                                  std::forward<Cleanup>(cleanup),
+                                                  std::forward<OnSuppressed>(on_suppressed));
 }
 
 /// The same with a limit for the cleanup: one that takes longer is cancelled, and has failed with
 /// `asio::error::timed_out`.
 template <typename Rep, typename Period, typename X, typename Cleanup>
 auto with_cleanup(std::chrono::duration<Rep, Period> limit, X&& x, Cleanup&& cleanup) {
-  detail::scope_settings settings;
-  settings.deadline_after = detail::saturated(limit);
-  return detail::start_with_cleanup(std::move(settings), std::forward<X>(x),
-                                    std::forward<Cleanup>(cleanup), nullptr);
+  return detail::start_with_cleanup<cancel_scope>(detail::limit_of(limit), std::forward<X>(x),
+                                                  std::forward<Cleanup>(cleanup), nullptr);
 }
 
 /// The same with both.
 template <typename Rep, typename Period, typename X, typename Cleanup, typename OnSuppressed>
 auto with_cleanup(std::chrono::duration<Rep, Period> limit, X&& x, Cleanup&& cleanup,
                   OnSuppressed&& on_suppressed) {
-  detail::scope_settings settings;
-  settings.deadline_after = detail::saturated(limit);
-  return detail::start_with_cleanup(std::move(settings), std::forward<X>(x),
-                                    std::forward<Cleanup>(cleanup),
-                                    std::forward<OnSuppressed>(on_suppressed));
+  return detail::start_with_cleanup<cancel_scope>(detail::limit_of(limit), std::forward<X>(x),
+                                                  std::forward<Cleanup>(cleanup),
+                                                  std::forward<OnSuppressed>(on_suppressed));
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND

@@ -79,7 +79,7 @@ BREAKAGES = [
     (
         "destroyed-child-still-counts",
         "shutdown",
-        "child_record.hpp",
+        "coroutine_record.hpp",
         [
             (
                 "    else\n      child_->scope->lose(*child_);\n  }\n\n  [[nodiscard]] cancellation_slot",
@@ -125,7 +125,7 @@ BREAKAGES = [
     (
         "bodies-nest-without-limit",
         "scale",
-        "handover.hpp",
+        "nesting.hpp",
         [("return depth_ >= limit;", "return false;")],
     ),
     (

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
+#include <asio_cancel_scope/detail/child_initiation.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/outcome_record.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/slot_link.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
-#include <asio_cancel_scope/detail/way.hpp>
 
 #include <exception>
 #include <memory>
@@ -23,22 +27,22 @@ template <typename Executor, typename Then>
 class end_admission {
  public:
   end_admission(record<Executor>& child, waiter<record<Executor>>& join) noexcept
-      : way_(join, child, &join) {}
+      : link_(join, child, &join) {}
 
   void operator()(asio::cancellation_type type) const {
     if (strongest(type) == asio::cancellation_type::none) return;
-    auto const scope = way_.scope();
+    auto const scope = link_.scope();
     if (!scope) return;
-    auto const child = scope->led_to(way_);
+    auto const child = scope->child_of(link_);
     if (child && !scope->end_wait_for_room(*child)) Then()(*child, type);
   }
 
  private:
-  way<Executor> way_;
+  slot_link<Executor> link_;
 };
 
-/// Stores `handler` as the join of `child` that has the id 0, and spawns the child when there is
-/// room. Whatever fails, the handler is told, by posting.
+/// Stores `handler` as the join of the starter of `child`, and spawns the child when there is room.
+/// Whatever fails, the handler is told, by posting.
 template <typename Deliver, typename Then, typename Executor, typename Handler>
 void store_and_spawn(reference<record<Executor>> const& child, Handler&& handler) {
   auto* const join =
@@ -58,22 +62,16 @@ void store_and_spawn(reference<record<Executor>> const& child, Handler&& handler
 
 /// Spawns a child when there is room and gives its handle.
 template <typename Executor, typename Child>
-class initiate_spawn_when_room {
+class initiate_spawn_when_room : public child_initiation<Executor> {
  public:
-  using executor_type = Executor;
-
   initiate_spawn_when_room(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
                            child_settings settings)
-      : scope_(std::move(scope)), executor_(std::move(ex)), settings_(std::move(settings)) {}
-
-  [[nodiscard]] executor_type get_executor() const noexcept {
-    return executor_ ? *executor_ : scope_->get_executor();
-  }
+      : child_initiation<Executor>(std::move(scope), std::move(ex), std::move(settings)) {}
 
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
-    auto const child = make_record_with<child_record<Executor, std::decay_t<C>>>(
-        scope_, executor_, settings_, std::forward<C>(c));
+    auto const child =
+        this->template make_record<child_record<Executor, std::decay_t<C>>>(std::forward<C>(c));
     child->tells_admission = true;
     store_and_spawn<deliver_handle, nothing, Executor>(child, std::forward<Handler>(handler));
   }
@@ -96,10 +94,6 @@ class initiate_spawn_when_room {
   struct nothing {
     void operator()(record<Executor>&, asio::cancellation_type) const noexcept {}
   };
-
-  std::shared_ptr<scope_state<Executor>> scope_;
-  std::optional<Executor> executor_;  // empty: the scope's
-  child_settings settings_;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

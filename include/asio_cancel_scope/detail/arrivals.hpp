@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
-#include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/outcome_record.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
-#include <asio_cancel_scope/detail/scope_state.hpp>
-#include <asio_cancel_scope/detail/settings.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <cstddef>
@@ -110,7 +109,9 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
 
   class arrival final : public waiter<record<Executor>> {
    public:
-    explicit arrival(std::shared_ptr<arrivals> at) noexcept : at_(std::move(at)) {}
+    explicit arrival(std::shared_ptr<arrivals> at) noexcept : at_(std::move(at)) {
+      this->id = arrival::of_handle;
+    }
 
     void complete(reference<record<Executor>> source) noexcept override {
       child = std::move(source);

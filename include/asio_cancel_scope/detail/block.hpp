@@ -4,9 +4,10 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
-#include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/slot_forwarding.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <cstddef>
@@ -111,7 +112,7 @@ class block_state : public scope_state<Executor> {
     }
   }
 
-  join_memory join_memory_;
+  join_memory join_memory_;  // used once: by the one join of a block
 };
 
 /// The state and the record of the body in one allocation.
@@ -137,7 +138,7 @@ class block final : public block_state<Executor> {
     this->start_together({&body, 1}, join);
   }
 
-  std::optional<record_type> body_;
+  std::optional<record_type> body_;  // there from prepare() on
 };
 
 template <typename Block, outer Outer>

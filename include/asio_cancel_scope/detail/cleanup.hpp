@@ -2,8 +2,8 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/cancellation_error.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
 #include <asio_cancel_scope/detail/operand.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/run_block.hpp>
@@ -133,5 +133,18 @@ typename Types::awaitable_type run_with_cleanup(
 #if defined(__GNUC__) && !defined(__clang__)
 #  pragma GCC diagnostic pop
 #endif
+
+template <template <typename> typename Scope, typename X, typename Cleanup, typename OnSuppressed>
+[[nodiscard]] auto start_with_cleanup(scope_settings cleanup_settings, X&& x, Cleanup&& cleanup,
+                                      OnSuppressed&& on_suppressed) {
+  static_assert(safe_in_co_await<X> && safe_in_co_await<Cleanup> && safe_in_co_await<OnSuppressed>,
+                ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
+  using types = cleanup_types<X, std::decay_t<Cleanup>, Scope>;
+  return run_with_cleanup<types>(
+      std::optional<typename types::work_body>(std::in_place, std::forward<X>(x)),
+      std::optional<typename types::cleanup_type>(std::forward<Cleanup>(cleanup)),
+      std::move(cleanup_settings),
+      std::function<void(std::exception_ptr)>(std::forward<OnSuppressed>(on_suppressed)));
+}
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

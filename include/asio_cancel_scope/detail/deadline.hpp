@@ -26,4 +26,9 @@ template <typename Rep, typename Period>
   return d >= time_point::max() - now ? time_point::max() : now + d;
 }
 
+template <typename T>
+inline constexpr bool is_duration = false;
+template <typename Rep, typename Period>
+inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
+
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

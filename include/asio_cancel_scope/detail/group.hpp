@@ -5,6 +5,8 @@
 #include <asio_cancel_scope/detail/awaitable_traits.hpp>
 #include <asio_cancel_scope/detail/block.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/co_await_temporaries.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/run_block.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>

@@ -3,12 +3,13 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
-#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/outcome_record.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/slot_forwarding.hpp>
+#include <asio_cancel_scope/detail/slot_link.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
-#include <asio_cancel_scope/detail/way.hpp>
 
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,38 +18,6 @@
 #include <utility>
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
-
-/// The executor's own default token where it names one, else use_awaitable.
-template <typename Executor>
-struct default_token {
-  using type = asio::use_awaitable_t<Executor>;
-};
-
-template <typename Executor>
-  requires requires {
-    typename Executor::default_completion_token_type;
-  }
-struct default_token<Executor> {
-  using type = typename Executor::default_completion_token_type;
-};
-
-template <typename Executor>
-using default_token_t = typename default_token<Executor>::type;
-
-/// The signature of a completion with a `T`, as that of co_spawn.
-template <typename T>
-struct completion_signature {
-  static_assert(
-      std::is_default_constructible_v<T>,
-      "asio_cancel_scope: a completion token gets an exception_ptr and a T, and Asio makes "
-      "that T also where there is an exception: it must be default constructible");
-  using type = void(std::exception_ptr, T);
-};
-
-template <>
-struct completion_signature<void> {
-  using type = void(std::exception_ptr);
-};
 
 /// Calls `handler` with `failure`, else with what `child` ended with; moves its value out. Calls
 /// `let_go` before that: from there on the child is not needed.
@@ -92,61 +61,6 @@ struct deliver_child_outcome {
     auto& outcome = static_cast<outcome_record<Executor, T>&>(*child);
     complete_with(outcome, std::move(failure), handler, [&] { child.reset(); });
   }
-};
-
-/// What a join's slot does: the whole scope is asked to end.
-template <typename Executor>
-class forward_to_scope {
- public:
-  explicit forward_to_scope(std::weak_ptr<scope_state<Executor>> scope) noexcept
-      : scope_(std::move(scope)) {}
-
-  void operator()(asio::cancellation_type type) const {
-    if (auto const scope = scope_.lock()) scope->request(type, scope_state<Executor>::cause::outer);
-  }
-
- private:
-  std::weak_ptr<scope_state<Executor>> scope_;
-};
-
-/// What the slot of a token does whose child it is: this child alone is asked to end.
-template <typename Executor>
-class forward_to_child {
- public:
-  forward_to_child(way_end<Executor>& end, record<Executor>& child) noexcept : way_(end, child) {}
-
-  void operator()(asio::cancellation_type type) const {
-    if (auto const scope = way_.scope()) scope->request_of(way_, type);
-  }
-
- private:
-  way<Executor> way_;
-};
-
-/// The slot of the handler that gets a child's outcome, as the child's record sees it.
-template <typename Executor>
-class slot_of_child {
- public:
-  explicit slot_of_child(record<Executor>& child) noexcept : child_(child) {}
-  slot_of_child(slot_of_child const&) = delete;
-  slot_of_child& operator=(slot_of_child const&) = delete;
-  ~slot_of_child() {
-    if (is_connected_) child_.scope->cut(end_);
-  }
-
-  /// Has the slot of `handler`, if it has one, ask the child to end.
-  template <typename Handler>
-  void connect(Handler const& handler) {
-    auto slot = asio::get_associated_cancellation_slot(handler);
-    if (!slot.is_connected()) return;
-    slot.template emplace<forward_to_child<Executor>>(end_, child_);
-    is_connected_ = true;
-  }
-
- private:
-  record<Executor>& child_;    // which this is a part of
-  way_end<Executor> end_;      // of the slot's way
-  bool is_connected_ = false;  // there is, or was, such a way
 };
 
 /// Retires a child when its token's handler has returned. The scope keeps the child until then.
@@ -216,15 +130,15 @@ class initiate_child_join {
   class end_the_wait {
    public:
     end_the_wait(record<Executor>& child, waiter<record<Executor>>& join) noexcept
-        : way_(join, child, &join) {}
+        : link_(join, child, &join) {}
 
     void operator()(asio::cancellation_type type) const {
       if (strongest(type) == asio::cancellation_type::none) return;
-      if (auto const scope = way_.scope()) scope->end_join(way_);
+      if (auto const scope = link_.scope()) scope->end_join(link_);
     }
 
    private:
-    way<Executor> way_;
+    slot_link<Executor> link_;
   };
 
   reference<outcome_record<Executor, T>> child_;

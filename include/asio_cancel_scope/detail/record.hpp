@@ -6,8 +6,8 @@
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/slot_link.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
-#include <asio_cancel_scope/detail/way.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -41,7 +41,7 @@ class record;
 template <typename Executor>
 struct source_traits<record<Executor>> {
   using pointer = reference<record<Executor>>;
-  using waiter_part = way_end<Executor>;
+  using waiter_part = slot_anchor<Executor>;
 };
 
 /// What a scope knows of one child, or of its body. The protocol is told in scope_state.hpp.
@@ -137,6 +137,12 @@ class record : public list_hook {
 
   [[nodiscard]] bool has_ended() const noexcept { return ending != end::none; }
 
+  /// Whether it has retired, from any thread: what it did happens before.
+  [[nodiscard]] bool is_done() const noexcept { return done.load(std::memory_order_acquire); }
+
+  /// Asks this child alone to end.
+  void request(asio::cancellation_type mask);
+
   enum class end : std::uint8_t {
     none,              ///< it has not ended
     returned,          ///< with its value
@@ -185,7 +191,7 @@ class record : public list_hook {
 
   // Under the scope's mutex.
   bool enrolled = false;         // it counts; false for one that waits for room, or was refused
-  bool tells_admission = false;  // the join with id 0 is completed when the child is let in
+  bool tells_admission = false;  // the starter's join is completed when it is let in
 
   // Set, with everything that is the outcome, when the child has retired; never cleared. The
   // release pairs with the acquire of who looks.
@@ -320,7 +326,7 @@ class start_queue {
 
  private:
   record_type* first_ = nullptr;
-  record_type* last_ = nullptr;
+  record_type* last_ = nullptr;  // null if there is no first
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -4,11 +4,15 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
-#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/nesting.hpp>
+#include <asio_cancel_scope/detail/posting.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/settings.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -165,14 +169,19 @@ reference<record<Executor>> scope_state<Executor>::ask(record_type& child,
 }
 
 template <typename Executor>
-void scope_state<Executor>::request_of(way_type const& way, asio::cancellation_type mask) {
-  if (auto const child = led_to(way)) request_of(*child, mask);
+void record<Executor>::request(asio::cancellation_type mask) {
+  scope->request_of(*this, mask);
 }
 
 template <typename Executor>
-reference<record<Executor>> scope_state<Executor>::led_to(way_type const& way) const noexcept {
+void scope_state<Executor>::request_of(link_type const& link, asio::cancellation_type mask) {
+  if (auto const child = child_of(link)) request_of(*child, mask);
+}
+
+template <typename Executor>
+reference<record<Executor>> scope_state<Executor>::child_of(link_type const& link) const noexcept {
   std::lock_guard const lock(mutex_);
-  return way.child() ? way.child()->if_kept() : nullptr;
+  return link.child() ? link.child()->if_kept() : nullptr;
 }
 
 template <typename Executor>

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <algorithm>
-#include <cstdint>
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -30,7 +31,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
     self = child.let_go();
     child.unlink();
     child_joins.take(child.joins);
-    child_joins.for_each([](auto& join) { join.cut(); });
+    child_joins.for_each([](auto& join) { join.disconnect(); });
     child.done.store(true, std::memory_order_release);
     if (child.enrolled) {
       if (was_cut_by_scope(child)) cut_short_ = true;
@@ -65,7 +66,7 @@ template <typename Executor>
 void scope_state<Executor>::complete_all(list<join_waiter>& joins,
                                          std::shared_ptr<scope_state> scope) noexcept {
   // A scope that has lost a child with its context must not be kept alive by a join on another; the
-  // join of a block lives in the scope.
+  // join of a block lives in the scope. Nobody writes `lost_` once the scope is closed.
   bool const let_go = scope->lost_ && !scope->is_block();
   auto const failure = let_go ? scope->outcome() : nullptr;
   while (auto* const join = joins.pop_front()) {
@@ -100,7 +101,7 @@ void scope_state<Executor>::join(reference<record_type> const& child, waiter<rec
   {
     std::lock_guard const lock(mutex_);
     if (!child->done.load(std::memory_order_relaxed)) return child->joins.push_back(join);
-    join.cut();
+    join.disconnect();
   }
   join.complete(child);
 }
@@ -115,7 +116,7 @@ bool scope_state<Executor>::settle(record_type& child) {
     if (!join || child.asked.load(std::memory_order_relaxed) != asio::cancellation_type::none)
       return false;
     child.joins.remove(*join);
-    join->cut();
+    join->disconnect();
     self = child.if_kept();
   }
   join->complete(std::move(self));
@@ -126,20 +127,20 @@ template <typename Executor>
 void scope_state<Executor>::forget(record_type& child, waiter<record_type>& join) noexcept {
   std::lock_guard const lock(mutex_);
   child.joins.remove(join);
-  join.cut();
+  join.disconnect();
 }
 
 template <typename Executor>
-void scope_state<Executor>::end_join(way_type const& way) {
+void scope_state<Executor>::end_join(link_type const& link) {
   reference<record_type> child;
   waiter<record_type>* join = nullptr;
   {
     std::lock_guard const lock(mutex_);
-    if (!way.child()) return;
-    child = reference<record_type>(*way.child());
-    join = way.join();
+    if (!link.child()) return;
+    child = reference<record_type>(*link.child());
+    join = link.join();
     child->joins.remove(*join);
-    join->cut();
+    join->disconnect();
     join->failure = aborted();
   }
   join->complete(std::move(child));

@@ -3,9 +3,11 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_error.hpp>
-#include <asio_cancel_scope/detail/handover.hpp>
+#include <asio_cancel_scope/detail/nesting.hpp>
+#include <asio_cancel_scope/detail/posting.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
+#include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <exception>
 #include <memory>
@@ -68,7 +70,7 @@ bool scope_state<Executor>::end_wait_for_room(record_type& child) {
     self = child.let_go();
     child.unlink();
     join = child.joins.pop_front();
-    join->cut();
+    join->disconnect();
   }
   child.release();
   child.ending = end::cut_before_start;

@@ -6,16 +6,15 @@
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/expiry_timer.hpp>
-#include <asio_cancel_scope/detail/handover.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/slot_link.hpp>
 #include <asio_cancel_scope/detail/waiter.hpp>
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -71,8 +70,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 //
 // Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
 // handler holds the scope weakly. As a rule a record has no room for weak counts: to a child, or to
-// one of its joins, there is a `way`, which is cut under the lock when the join is taken out of its
-// list, or before the record of the child goes.
+// one of its joins, there is a `slot_link`, which is disconnected under the lock when the join is
+// taken out of its list, or before the record of the child goes.
 //
 // No foreign code runs under the mutex; posting and dispatching are done without it, because an
 // executor may destroy what it is given, or run it, inside the call.
@@ -94,7 +93,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   using executor_type = Executor;
   using record_type = record<Executor>;
   using join_waiter = waiter<scope_state>;
-  using way_type = way<Executor>;
+  using link_type = slot_link<Executor>;
 
   enum class cause : unsigned char { none, requested, deadline, child_error, outer };
 
@@ -143,7 +142,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// heard of it. Answers whether it did wait.
   bool end_wait_for_room(record_type& child);
 
-  /// Completes the join of `child` that has the id 0, unless the child has been asked to end.
+  /// Completes the join of the starter of `child`, unless the child has been asked to end.
   /// Answers whether it has.
   bool settle(record_type& child);
 
@@ -192,6 +191,37 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// second time it is over at once.
   void shutdown(duration grace);
 
+  /// Fails the scope before anything has been started in it.
+  void fail(std::exception_ptr e);
+
+  /// Has `child` told on `ex`, where it runs.
+  template <typename RunsOn>
+  void tell_on(RunsOn const& ex, reference<record_type> child, telling how);
+
+  /// Asks one child to end.
+  void request_of(record_type& child, asio::cancellation_type mask);
+
+  /// The same for a slot.
+  void request_of(link_type const& link, asio::cancellation_type mask);
+
+  /// The child that a slot is linked to, while the scope keeps it.
+  [[nodiscard]] reference<record_type> child_of(link_type const& link) const noexcept;
+
+  /// Lets a slot find nothing any more.
+  void disconnect(slot_anchor<Executor>& anchor) const noexcept {
+    std::lock_guard const lock(mutex_);
+    anchor.disconnect();
+  }
+
+  /// The slot that had `link` is cleared.
+  void disconnect(link_type& link) const noexcept {
+    std::lock_guard const lock(mutex_);
+    link.leave_anchor();
+  }
+
+  /// Asks a child to end if its starter still waits.
+  void request_of_unsettled(record_type& child, asio::cancellation_type mask);
+
   // ------------------------------------------------------------------------------------------ time
 
   /// Sets the deadline that the options ask for: on entry.
@@ -207,37 +237,6 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     return deadline_;
   }
 
-  /// Fails the scope before anything has been started in it.
-  void fail(std::exception_ptr e);
-
-  /// Has `child` told on `ex`, where it runs.
-  template <typename RunsOn>
-  void tell_on(RunsOn const& ex, reference<record_type> child, telling how);
-
-  /// Asks one child to end.
-  void request_of(record_type& child, asio::cancellation_type mask);
-
-  /// The same for a slot.
-  void request_of(way_type const& way, asio::cancellation_type mask);
-
-  /// The child that a slot is led to, while the scope keeps it.
-  [[nodiscard]] reference<record_type> led_to(way_type const& way) const noexcept;
-
-  /// Lets a slot find nothing any more.
-  void cut(way_end<Executor>& from) const noexcept {
-    std::lock_guard const lock(mutex_);
-    from.cut();
-  }
-
-  /// The slot that had `way` is cleared.
-  void leave(way_type& way) const noexcept {
-    std::lock_guard const lock(mutex_);
-    way.leave_end();
-  }
-
-  /// Asks a child to end if its join with the id 0 is still to be settled.
-  void request_of_unsettled(record_type& child, asio::cancellation_type mask);
-
   // --------------------------------------------------------------------------------------- joining
 
   /// Completes `join` when no child is left.
@@ -250,7 +249,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void forget(record_type& child, waiter<record_type>& join) noexcept;
 
   /// Ends the wait of one join of a child, if it still waits.
-  void end_join(way_type const& way);
+  void end_join(link_type const& link);
 
   /// What leaving throws. To be asked when a join is delivered.
   [[nodiscard]] std::exception_ptr outcome() const {
@@ -437,9 +436,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Sees to the end of those.
   void refuse(list<record_type> waiting) noexcept;
 
-  /// Under the mutex: the join of `child` with the id 0, if it has not been settled.
+  /// Under the mutex: the join of the starter of `child`, if it has not been settled.
   [[nodiscard]] waiter<record_type>* unsettled(record_type& child) const noexcept {
-    return child.joins.find_if([](auto const& join) { return join.id == 0; });
+    return child.joins.find_if([](auto const& join) { return join.id == join.of_starter; });
   }
 
   /// Under the mutex: notes a request of one child. Gives the child if there is one to tell.
@@ -566,11 +565,11 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   // Errors that the observer was given once the scope had failed. No child starts after that, or
   // the body has ended, so there are no more than there were children then.
   std::vector<std::exception_ptr> given_errors_;
-  std::optional<std::stop_source> stop_;  // made when somebody asks for a token
-  std::optional<time_point> deadline_;
+  std::optional<std::stop_source> stop_;       // made when somebody asks for a token
+  std::optional<time_point> deadline_;         // stays when it has passed; empty: none
   time_point grace_ends_ = time_point::max();  // of a shutdown; max: none is waited for
-  shutdown_counts shutdown_;
-  expiry_timer<Executor> timer_;
+  shutdown_counts shutdown_;                   // of children that retired while `shutting_down_`
+  expiry_timer<Executor> timer_;               // stopped when terminal is requested, or at the end
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/admission.hpp>
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/awaitable_traits.hpp>
-#include <asio_cancel_scope/detail/child_record.hpp>
+#include <asio_cancel_scope/detail/child_initiation.hpp>
+#include <asio_cancel_scope/detail/coroutine_record.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
 
@@ -130,23 +132,16 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
 
 /// Starts a child when there is room, and waits until it says that it is ready.
 template <typename Executor, typename Signal, typename V>
-class initiate_start {
+class initiate_start : public child_initiation<Executor> {
  public:
-  using executor_type = Executor;
-
   initiate_start(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
                  child_settings settings)
-      : scope_(std::move(scope)), executor_(std::move(ex)), settings_(std::move(settings)) {}
-
-  [[nodiscard]] executor_type get_executor() const noexcept {
-    return executor_ ? *executor_ : scope_->get_executor();
-  }
+      : child_initiation<Executor>(std::move(scope), std::move(ex), std::move(settings)) {}
 
   template <typename Handler, typename F>
   void operator()(Handler&& handler, F&& f) const {
     using record_type = start_record<Executor, std::decay_t<F>, Signal, V>;
-    auto const child =
-        make_record_with<record_type>(scope_, executor_, settings_, std::forward<F>(f));
+    auto const child = this->template make_record<record_type>(std::forward<F>(f));
     store_and_spawn<typename record_type::deliver_readiness, ask_it, Executor>(
         child, std::forward<Handler>(handler));
   }
@@ -158,10 +153,6 @@ class initiate_start {
       child.scope->request_of_unsettled(child, type);
     }
   };
-
-  std::shared_ptr<scope_state<Executor>> scope_;
-  std::optional<Executor> executor_;  // empty: the scope's
-  child_settings settings_;
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/child_initiation.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
-#include <asio_cancel_scope/detail/handover.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/posting.hpp>
+#include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
+#include <asio_cancel_scope/detail/slot_forwarding.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -69,7 +73,7 @@ class token_record : public child_record<Executor, C> {
     void drop() const noexcept { child_->drop(); }
 
    private:
-    token_record* child_ = nullptr;
+    token_record* child_ = nullptr;  // null when there is nothing to deliver
   };
 
   void deliver() {
@@ -112,40 +116,28 @@ class initiating_call {
 
 /// Spawns a child whose outcome goes to a handler.
 template <typename Executor>
-class initiate_spawn {
+class initiate_spawn : public child_initiation<Executor> {
  public:
-  using executor_type = Executor;
-
   initiate_spawn(std::shared_ptr<scope_state<Executor>> scope, std::optional<Executor> ex,
                  child_settings settings, initiating_call const& call)
-      : scope_(std::move(scope)),
-        executor_(std::move(ex)),
-        settings_(std::move(settings)),
+      : child_initiation<Executor>(std::move(scope), std::move(ex), std::move(settings)),
         call_(call.id()) {}
-
-  [[nodiscard]] executor_type get_executor() const noexcept {
-    return executor_ ? *executor_ : scope_->get_executor();
-  }
 
   template <typename Handler, typename C>
   void operator()(Handler&& handler, C&& c) const {
     using record_type = token_record<Executor, std::decay_t<C>, std::decay_t<Handler>>;
-    auto const child =
-        make_record_with<record_type>(scope_, executor_, settings_, std::forward<C>(c),
-                                      std::forward<Handler>(handler), get_executor());
+    auto const child = this->template make_record<record_type>(
+        std::forward<C>(c), std::forward<Handler>(handler), this->get_executor());
     try {
       child->connect_slot();
-      scope_->spawn(*child);
+      this->scope().spawn(*child);
     } catch (...) {
       if (initiating_call::is_under_way(call_)) throw;
-      scope_->refuse(*child, std::current_exception());
+      this->scope().refuse(*child, std::current_exception());
     }
   }
 
  private:
-  std::shared_ptr<scope_state<Executor>> scope_;
-  std::optional<Executor> executor_;  // empty: the scope's
-  child_settings settings_;
   std::uint64_t call_;
 };
 

@@ -8,7 +8,9 @@
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
+#include <asio_cancel_scope/detail/slot_forwarding.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <exception>
 #include <memory>
@@ -77,7 +79,7 @@ class tracked_claim {
   [[nodiscard]] reference<record_type> const& get() const noexcept { return record_; }
 
  private:
-  reference<record_type> record_;
+  reference<record_type> record_;  // empty when moved from, or taken over
 };
 
 /// Where an operation runs that is started with a `Handler`: on the handler's executor, unless that

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
-#include <asio_cancel_scope/detail/handover.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
+#include <asio_cancel_scope/detail/posting.hpp>
 
 #include <cstdint>
 #include <exception>
@@ -33,10 +33,13 @@ class waiter : public list_hook, public source_traits<Source>::waiter_part {
   /// waiter out of its list, or before it is in one.
   std::exception_ptr failure;
 
-  /// What tells it from others of its source. 0: it waits for a child to be let in, or to be ready.
-  std::uint64_t id = 0;
+  // Of the joins of a child, that of its starter, who waits for it to be let in or to be ready, and
+  // those that a handle has made.
+  static constexpr std::uint64_t of_starter = 0;
+  static constexpr std::uint64_t of_handle = 1;
 
-  static constexpr std::uint64_t of_handle = 1;  ///< The id of all that a handle has made.
+  /// What tells it from others of its source.
+  std::uint64_t id = of_starter;
 
  protected:
   ~waiter() = default;

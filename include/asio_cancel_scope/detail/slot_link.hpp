@@ -17,42 +17,43 @@ template <typename Executor>
 class scope_state;
 
 template <typename Executor>
-class way;
+class slot_link;
 
-/// Where a slot's way ends: at a join, or at the child of a token.
+/// What a slot is linked to: a part of a join, or of the record of a token's child.
 template <typename Executor>
-class way_end {
+class slot_anchor {
  public:
-  way_end() = default;
-  way_end(way_end const&) = delete;
-  way_end& operator=(way_end const&) = delete;
+  slot_anchor() = default;
+  slot_anchor(slot_anchor const&) = delete;
+  slot_anchor& operator=(slot_anchor const&) = delete;
 
   /// Under the scope's mutex: the slot finds nothing any more. To be called before this goes.
-  void cut() noexcept;
+  void disconnect() noexcept;
 
  private:
-  friend way<Executor>;
+  friend slot_link<Executor>;
 
-  way<Executor>* way_ = nullptr;  // under the scope's mutex; null: there is none, or none any more
+  slot_link<Executor>* link_ = nullptr;  // under the scope's mutex; null: no slot, or none any more
 };
 
 /// How a slot finds a child, or a join of it. A part of the slot's function object, which may
 /// outlive all that it is about and must keep nothing: so the two ends know each other, and who
 /// goes first is forgotten by the other.
 template <typename Executor>
-class way {
+class slot_link {
   using waiter_type = waiter<record<Executor>>;
 
  public:
-  /// Before anybody else knows of `end`. `join` is null for the slot of a token.
-  way(way_end<Executor>& end, record<Executor>& child, waiter_type* join = nullptr) noexcept
-      : scope_(child.scope), end_(&end), child_(&child), join_(join) {
-    end.way_ = this;
+  /// Before anybody else knows of `anchor`. `join` is null for the slot of a token.
+  slot_link(slot_anchor<Executor>& anchor, record<Executor>& child,
+            waiter_type* join = nullptr) noexcept
+      : scope_(child.scope), anchor_(&anchor), child_(&child), join_(join) {
+    anchor.link_ = this;
   }
-  way(way const&) = delete;
-  way& operator=(way const&) = delete;
-  ~way() {
-    if (auto const at = scope()) at->leave(*this);
+  slot_link(slot_link const&) = delete;
+  slot_link& operator=(slot_link const&) = delete;
+  ~slot_link() {
+    if (auto const at = scope()) at->disconnect(*this);
   }
 
   /// The scope, if there is still something to ask it for. Otherwise it is not even held for a
@@ -62,30 +63,30 @@ class way {
   }
 
   // Under the scope's mutex.
-  [[nodiscard]] record<Executor>* child() const noexcept {  // null: the way is cut
+  [[nodiscard]] record<Executor>* child() const noexcept {  // null: disconnected
     return child_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] waiter_type* join() const noexcept { return join_; }
-  void leave_end() noexcept {
-    if (child()) end_->way_ = nullptr;
+  void leave_anchor() noexcept {
+    if (child()) anchor_->link_ = nullptr;
   }
 
  private:
-  friend way_end<Executor>;
+  friend slot_anchor<Executor>;
 
   std::weak_ptr<scope_state<Executor>> const scope_;
-  way_end<Executor>* const end_;  // there until the way is cut
+  slot_anchor<Executor>* const anchor_;  // valid until this is disconnected
 
-  // Null when the way has been cut, for good. Written under the scope's mutex, read without it by
-  // the slot. The release is the last that the other end does with the way.
+  // Null once this is disconnected. Written under the scope's mutex, read without it by the slot.
+  // The release is the last that the anchor does with the link.
   std::atomic<record<Executor>*> child_;
 
   waiter_type* const join_;
 };
 
 template <typename Executor>
-void way_end<Executor>::cut() noexcept {
-  if (way_) std::exchange(way_, nullptr)->child_.store(nullptr, std::memory_order_release);
+void slot_anchor<Executor>::disconnect() noexcept {
+  if (link_) std::exchange(link_, nullptr)->child_.store(nullptr, std::memory_order_release);
 }
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail
