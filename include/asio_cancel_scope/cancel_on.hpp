@@ -18,8 +18,10 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 
 /// Cancels @p scope when the process gets one of @p signals.
 ///
-/// The signals are watched from this call on until the scope is left, by a service child, which
-/// does not keep the scope open.
+/// They are watched from this call on by a service child, which does not keep the scope open, until
+/// the scope is left or everything in it is cancelled (terminal), also by this. After that they do
+/// what they did before: another SIGINT ends the process, even while children are still cleaning
+/// up, unless a `signal_set` of your own catches it.
 ///
 /// @throws system_error if a signal cannot be registered; and as `cancel_scope::spawn`.
 template <typename Executor>
@@ -30,7 +32,8 @@ void cancel_on_signal(cancel_scope<Executor>& scope,
 }
 
 /// Shuts @p scope down with a grace period when the process gets one of @p signals; the second
-/// signal ends the grace period. As `cancel_on_signal` otherwise.
+/// signal ends the grace period. As `cancel_on_signal` otherwise: the signals are watched until the
+/// grace period is over.
 ///
 /// @par Example
 /// @snippet examples/13_graceful_server.cpp signals
@@ -45,10 +48,12 @@ void shutdown_on_signal(cancel_scope<Executor>& scope, std::chrono::duration<Rep
 /// Cancels @p scope when stop is requested of @p token, from whatever thread; at once if it has
 /// been.
 ///
-/// The token is watched until the scope is left, by a service child, which does not keep the scope
-/// open.
+/// The token is watched by a service child, which does not keep the scope open, until the scope is
+/// left or everything in it is cancelled (terminal).
 ///
-/// @throws std::logic_error and more, as `cancel_scope::spawn`.
+/// @throws std::logic_error and more, as `cancel_scope::spawn`, unless stop has been requested:
+/// then
+///   this is `cancel()`.
 template <typename Executor>
 void cancel_on_stop(cancel_scope<Executor>& scope, std::stop_token token) {
   if (token.stop_requested()) return scope.cancel();

@@ -46,7 +46,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// its frame, its callable and the captures are destroyed; it does not cancel them. A real error of
 /// a child cancels the scope, and leaving throws the first such error, the very object; later ones
 /// go to `scope_options::on_suppressed`. After a cancellation of the scope the `operation_aborted`
-/// of those that were told is swallowed. As in Trio's nursery and asyncio's TaskGroup.
+/// of those that were told is swallowed. As Trio's nursery and asyncio's TaskGroup, except that one
+/// error is thrown, not a group of all.
 ///
 /// The usual mistake is to expect that a body which returns ends its children: call `cancel()`
 /// first.
@@ -129,9 +130,10 @@ class cancel_scope {
   ///
   /// @return A handle, which may be dropped at once.
   ///
-  /// @throws std::logic_error if the scope is closed; what copying @p c, allocating or posting
-  /// throws.
-  ///   Then nothing has been started, and the scope is as it was.
+  /// @throws std::logic_error if the scope is closed.
+  /// @throws std::length_error, which is a `logic_error`, if it is full and has not been cancelled.
+  /// @throws what copying @p c, allocating or posting throws.
+  ///   In each case nothing has been started, and the scope is as it was.
   template <typename C>
     requires(!detail::placement<C>)
   child<detail::child_value_t<C>, Executor> spawn(C c) {
@@ -142,7 +144,9 @@ class cancel_scope {
   ///
   /// A child's own executor must serialise its handlers: one thread, or a strand.
   ///
-  /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`.
+  /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`: from
+  /// the
+  ///   call itself, also where a token starts the operation later.
   template <detail::placement Where, typename C>
   child<detail::child_value_t<C>, Executor> spawn(Where&& where, C c) {
     return spawn_record(make_record(detail::executor_of<Executor>(where),
@@ -158,7 +162,7 @@ class cancel_scope {
   /// @par Completion Signature
   /// @code void(std::exception_ptr, T) @endcode
   /// or `void(std::exception_ptr)` for an `awaitable<void>`, as that of `asio::co_spawn`; with
-  /// `operation_aborted` for a child that never started.
+  /// `operation_aborted` for a child that never started. `T` must be default constructible.
   ///
   /// @par Executor
   /// The handler runs on its associated executor, by default that of the child; never from inside
@@ -209,8 +213,9 @@ class cancel_scope {
   ///
   /// @par Completion Signature
   /// @code void(std::exception_ptr, child<T, Executor>) @endcode
-  /// The handle of a child that has been spawned, or null and no handle. When the scope is
-  /// cancelled the child never starts, and its handle tells so.
+  /// A null pointer and the handle of the child, or an error and a handle that may only be
+  /// destroyed or assigned to. When the scope is cancelled the child never starts, and its handle
+  /// tells so.
   ///
   /// @par Executor
   /// The handler runs on its associated executor, by default that of the child; never from inside
@@ -257,7 +262,8 @@ class cancel_scope {
   ///
   /// @par Completion Signature
   /// @code void(std::exception_ptr, V) @endcode
-  /// or `void(std::exception_ptr)` for a start that is ready with nothing.
+  /// or `void(std::exception_ptr)` for a start that is ready with nothing. `V` must be default
+  /// constructible.
   ///
   /// @par Executor
   /// The handler runs on its associated executor, by default that of the child; never from inside
@@ -299,8 +305,8 @@ class cancel_scope {
   /// An operation cannot be kept from starting: after a cancellation it is started, and told at
   /// once.
   ///
-  /// @param token  Completion token, and the outermost one: `scope.track(bind_executor(ex,
-  /// token))`.
+  /// @param token  Completion token, and the outermost one:
+  ///   `scope.track(bind_executor(ex, token))`.
   ///
   /// @return A completion token that is good for one operation, with what the operation returns
   ///   for @p token. It refers to nothing of this object.
@@ -308,8 +314,8 @@ class cancel_scope {
   /// @par Executor
   /// The operation, its cancellation and the handler run on the handler's associated executor, by
   /// default that of the initiation, else that of the scope; that default also for `use_future`,
-  /// whose own executor is no place. A `thread_pool` or the `system_executor` there is replaced by
-  /// a strand on it.
+  /// whose own executor runs a handler wherever it is. A `thread_pool` or the `system_executor`
+  /// there is replaced by a strand on it.
   ///
   /// @par Per-Operation Cancellation
   /// @li What the operation supports. It is sent what the scope is asked for, on its executor, and
@@ -330,8 +336,8 @@ class cancel_scope {
   /// starts.
   ///
   /// It only asks: a child that goes on is waited for. Of the types in @p type the strongest counts
-  /// (`terminal`, `partial`, `total`; `none` does nothing), and nobody is sent a type weaker than
-  /// one that he has been sent. Coroutines react to `terminal` only, unless they have reset their
+  /// (`terminal`, `partial`, `total`; `none` does nothing), and no child is sent a type weaker than
+  /// one that it has been sent. Coroutines react to `terminal` only, unless they have reset their
   /// cancellation state. On a closed scope this does nothing.
   ///
   /// May be called again, and from anywhere: a child, the body, another thread, a destructor,
@@ -346,21 +352,23 @@ class cancel_scope {
 
   /// Sets a deadline: when it comes the scope is cancelled, with `cancel_cause::deadline`.
   ///
-  /// A scope has one deadline, which may be moved and cleared at any time, any number of times; no
-  /// timer is made before the first is set. A deadline in the past cancels at once;
-  /// `duration::max()`, and what is too long for the clock, is never. On a closed scope this does
-  /// nothing.
+  /// A scope has one deadline, which may be moved and cleared at any time, any number of times. A
+  /// deadline in the past cancels at once; `duration::max()`, and what is too long for the clock,
+  /// is never. On a closed scope this does nothing.
   ///
   /// The deadline is kept by a timer on the scope's executor: a body that does not let go of its
   /// thread is cancelled when it does.
   ///
   /// @param d  From now, in any unit; a fraction of the clock's tick is rounded up.
+  ///
+  /// @throws what making the timer or waiting for it throws, and as `cancel()`; it may be called
+  ///   again.
   template <typename Rep, typename Period>
   void cancel_after(std::chrono::duration<Rep, Period> d) {
     state_->cancel_after(detail::saturated(d));
   }
 
-  /// Sets the deadline to a point in time. `time_point::max()` is never.
+  /// Sets the deadline to a point in time, as `cancel_after`. `time_point::max()` is never.
   void cancel_at(time_point at) { state_->set_deadline(at); }
 
   /// Takes the deadline away.
@@ -378,10 +386,13 @@ class cancel_scope {
   /// and terminal does not. Other children go on until terminal; `get_stop_token()` tells them to
   /// finish.
   ///
-  /// Called again, or with `cancel()` within the grace period, it ends the grace period: the second
-  /// Ctrl-C forces. A deadline that comes earlier ends it too. The cause is `requested`.
+  /// Called a second time, or followed by `cancel()`, it ends the grace period at once: the second
+  /// Ctrl-C forces. A deadline that comes earlier ends it too. The cause is `requested`. On a
+  /// closed scope this does nothing.
   ///
   /// @param grace  In any unit; zero or less cancels at once.
+  ///
+  /// @throws as `cancel_after`.
   template <typename Rep, typename Period>
   void shutdown(std::chrono::duration<Rep, Period> grace) {
     state_->shutdown(detail::saturated(grace));
@@ -434,7 +445,7 @@ class cancel_scope {
   /// this function, even when no child is left.
   ///
   /// @par Per-Operation Cancellation
-  /// @li `terminal`, `partial`, `total`: the scope is cancelled with that type and the wait goes
+  /// @li `terminal`, `partial`, `total`: the scope is cancelled with that type, and the wait goes
   /// on.
   ///
   /// @par Errors

@@ -8,7 +8,10 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// Lets others run, then goes on; throws if the awaiting coroutine has been cancelled. For loops
 /// that compute without awaiting anything. As `trio.lowlevel.checkpoint`.
 ///
-/// @tparam Executor  That of the awaiting coroutine.
+/// @tparam Executor  That of the awaiting coroutine, which is posted to it.
+///
+/// @par Per-Operation Cancellation
+/// @li All types that the coroutine's cancellation state lets through: it throws when it goes on.
 ///
 /// @par Errors
 /// @li `asio::error::operation_aborted` if the coroutine has been cancelled, also where its

@@ -26,8 +26,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 ///
 /// @par Thread Safety
 /// @e Distinct @e objects: Safe.@n
-/// @e Shared @e objects: Safe, except moving and destroying, for members that are const; `get()`
-/// and `async_join` decide by themselves which of two gets the value.
+/// @e Shared @e objects: Safe, except assigning to the handle, moving from it and destroying it. Of
+/// several that take the value, by `get()` or `async_join`, one gets it.
 template <typename T, typename Executor = asio::any_io_executor>
 class child {
  public:
@@ -84,7 +84,7 @@ class child {
   /// @code void(std::exception_ptr, T) @endcode
   /// or `void(std::exception_ptr)` for a `child<void>`. The exception is what the child ended with,
   /// `operation_aborted` for a child that never started, null for a value. The value is moved out:
-  /// who comes second gets `std::logic_error`. @p T must be default constructible, as Asio's
+  /// a second taker gets `std::logic_error`. @p T must be default constructible, as Asio's
   /// signature makes one where there is an exception; `get()` does not need that.
   ///
   /// @par Executor

@@ -44,8 +44,8 @@ class child_options {
   }
 
   /// Makes the child a service: it does not keep the scope open. When the body and all other
-  /// children have ended it is cancelled, and waited for. As Trio's issue 1521 and corral's `with`
-  /// have it.
+  /// children have ended it is cancelled, and waited for. As the service nurseries proposed in trio
+  /// issue 1521.
   ///
   /// @par Example
   /// @snippet examples/21_service.cpp service

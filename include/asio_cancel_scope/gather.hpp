@@ -16,14 +16,19 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// They start at once, one after the other, as children of a scope that has no body. When one fails
 /// the others are cancelled, and when they have ended its error is thrown, the very object. That
 /// also goes for one that fails while it is being cancelled; of several errors the first in time is
-/// thrown. As `asyncio.gather` in a TaskGroup; to be used instead of `a && b` of Asio's
-/// awaitable_operators, which throws `multiple_exceptions` in place of the error (asio issue 1715).
+/// thrown. The order of the values is that of `asyncio.gather`, what errors do is that of
+/// `asyncio.TaskGroup`. To be used instead of `a && b` of Asio's awaitable_operators, which throws
+/// `multiple_exceptions` in place of the error (asio issue 1715).
 ///
 /// @param x, xs  Awaitables, and callables without parameters that return one. All of one executor
 ///   type.
 ///
 /// @return An awaitable of a `std::tuple` of the values, with `std::monostate` where there is none;
 ///   of void if there is none at all.
+///
+/// @par Executor
+/// All run on the executor of the awaiting coroutine, and that coroutine goes on there. Inside
+/// `any_io_executor`, the executor of a `thread_pool` is replaced by a strand for each.
 ///
 /// @par Per-Operation Cancellation
 /// @li `terminal`, `partial`, `total`: forwarded to all; when they have ended `operation_aborted`

@@ -29,6 +29,10 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// @return An awaitable of a `std::variant` of the values, with `std::monostate` for void; its
 ///   `index()` tells who was first.
 ///
+/// @par Executor
+/// All run on the executor of the awaiting coroutine, and that coroutine goes on there. Inside
+/// `any_io_executor`, the executor of a `thread_pool` is replaced by a strand for each.
+///
 /// @par Per-Operation Cancellation
 /// @li `terminal`, `partial`, `total`: forwarded to all; when they have ended `operation_aborted`
 ///   is thrown, unless nothing has been cut short. That goes for a race that has been won too, as

@@ -22,6 +22,8 @@ class race_result {
   using value_type = T;
   /// `T&`, or void.
   using reference = std::add_lvalue_reference_t<T>;
+  /// `T const&`, or void.
+  using const_reference = std::add_lvalue_reference_t<T const>;
 
   /// A result without a winner.
   race_result() = default;
@@ -42,6 +44,7 @@ class race_result {
   ///
   /// @throws std::logic_error if there is none.
   [[nodiscard]] reference value() & { return expect_winner(), *value_; }
+  [[nodiscard]] const_reference value() const& { return expect_winner(), *value_; }
   [[nodiscard]] std::add_rvalue_reference_t<T> value() && {
     return expect_winner(), *std::move(value_);
   }
@@ -51,8 +54,13 @@ class race_result {
   /// The winner's value. Not for void.
   ///
   /// @pre `has_value()`
-  [[nodiscard]] reference operator*() noexcept { return *value_; }
+  [[nodiscard]] reference operator*() & noexcept { return *value_; }
+  [[nodiscard]] const_reference operator*() const& noexcept { return *value_; }
+  [[nodiscard]] std::add_rvalue_reference_t<T> operator*() && noexcept {
+    return *std::move(value_);
+  }
   [[nodiscard]] std::add_pointer_t<T> operator->() noexcept { return &*value_; }
+  [[nodiscard]] std::add_pointer_t<T const> operator->() const noexcept { return &*value_; }
   /// @}
 
  private:

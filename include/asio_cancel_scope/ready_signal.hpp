@@ -18,16 +18,15 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// May outlive the child, its scope and its context, and then throws when it is called.
 ///
 /// @par Thread Safety
-/// @e Distinct @e objects: Unsafe if they stand for the same child, which is the one to call
-/// them.@n
-/// @e Shared @e objects: Unsafe.
+/// @e Distinct @e objects: Safe, unless they stand for the same child.@n
+/// @e Shared @e objects: Unsafe. To be called by the child only.
 ///
 /// @par Example
 /// @snippet examples/15_ready_server.cpp server
 template <typename V = void>
 class ready_signal {
  public:
-  /// Says so.
+  /// Tells the waiter that the child is ready.
   ///
   /// @throws std::logic_error if the child has said so before, or has ended.
   void operator()(V value) const { detail::say_ready(start_.lock(), std::move(value)); }
@@ -45,7 +44,7 @@ class ready_signal {
 template <>
 class ready_signal<void> {
  public:
-  /// Says so.
+  /// Tells the waiter that the child is ready.
   ///
   /// @throws std::logic_error if the child has said so before, or has ended.
   void operator()() const { detail::say_ready(start_.lock(), detail::nothing_said()); }

@@ -16,7 +16,7 @@
 
 namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 
-/// Options of a scope, set by chaining: `scope_options().name("sessions").policy(keep_running)`.
+/// Options of a scope, set by chaining: `scope_options().name("sessions").max_children(100)`.
 ///
 /// A class and not an aggregate, because GCC up to 12 destroys a braced aggregate twice that is
 /// written inside a `co_await` expression.
@@ -36,7 +36,8 @@ class scope_options {
   /// takes.
   ///
   /// Called at once when such an error comes, on the failing child's executor, so perhaps from
-  /// several threads at a time, and under no lock. Must not throw. Default: they are dropped.
+  /// several threads at a time, and under no lock. Must not throw: that ends the program. Default:
+  /// they are dropped.
   scope_options& on_suppressed(std::function<void(std::exception_ptr)> observer) & {
     settings_.on_suppressed = std::move(observer);
     return *this;
@@ -44,8 +45,9 @@ class scope_options {
 
   /// How many children may be in the scope at a time: all that have been spawned and have not
   /// ended, started or not, those with tokens, services and tracked operations included, not the
-  /// body. On a full scope `spawn` and `track` throw `std::length_error`, `try_spawn` says no,
-  /// `async_spawn` and `async_start` wait in the order in which they came. Default: no limit.
+  /// body. On a full scope `spawn`, unless the scope has been cancelled, and `track` throw
+  /// `std::length_error`, `try_spawn` says no, `async_spawn` and `async_start` wait in the order in
+  /// which they came. Default: no limit.
   ///
   /// @throws std::invalid_argument if @p limit is 0.
   scope_options& max_children(std::size_t limit) & {

@@ -18,6 +18,12 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 ///
 /// @param x  As for `fail_after`: an awaitable, a callable, or a body that takes its scope.
 ///
+/// @par Executor
+/// As `with_cancel_scope`.
+///
+/// @par Per-Operation Cancellation
+/// @li All types: do not reach x, and show at the coroutine's next `co_await`.
+///
 /// @return An awaitable of what x returns.
 template <typename X>
 auto shielded(X&& x) {
@@ -28,8 +34,7 @@ auto shielded(X&& x) {
 ///
 /// @par Errors
 /// @li `asio::error::timed_out` if the limit cut something short. With a limit of zero or less x
-/// never
-///   starts.
+///   never starts.
 template <typename Rep, typename Period, typename X>
 auto shielded(std::chrono::duration<Rep, Period> limit, X&& x) {
   return detail::run_timed<detail::shielding<X, cancel_scope>>(detail::limit_of(limit),

@@ -44,6 +44,15 @@ using scope_block = telling_block<typename body_executor<Executor, Body>::type, 
 ///   is not trivially destructible is refused, because that compiler destroys it twice inside a
 ///   `co_await` expression: name the lambda first, or capture by reference.
 ///
+/// @par Executor
+/// The body runs on the executor of the awaiting coroutine, and that coroutine goes on there.
+/// Inside `any_io_executor`, the executor of a `thread_pool` is replaced by strands on it for the
+/// body and each child.
+///
+/// @par Per-Operation Cancellation
+/// @li `terminal`, `partial`, `total`: forwarded with that type to the body and the children, which
+///   are waited for.
+///
 /// @return An awaitable of `scope_result<T>`, which does nothing until it is awaited. It throws the
 ///   first real error, of a child or of the body; else `operation_aborted` if the awaiting
 ///   coroutine was cancelled and that cut something short. Cancellation of the scope itself throws

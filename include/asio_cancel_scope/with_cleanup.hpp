@@ -23,6 +23,13 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// @param cleanup  A callable that returns an awaitable, without parameters or with one
 ///   `std::exception_ptr`: what x threw, null if it returned.
 ///
+/// @par Executor
+/// As `with_cancel_scope`.
+///
+/// @par Per-Operation Cancellation
+/// @li `terminal`, `partial`, `total`: forwarded with that type to x, which is waited for; they do
+///   not reach cleanup, and show when it has run.
+///
 /// @return An awaitable of what x returns.
 ///
 /// @par Errors
