@@ -13,7 +13,9 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <new>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -331,6 +333,100 @@ TEST_CASE("rule 17: a deadline that comes without memory reaches all the same",
     INFO("allocation " << k << " fails");
     CHECK(scope.size() == 0);
     CHECK(scope.cause() == cancel_cause::deadline);
+    if (!failed) {
+      CHECK(k > 0);
+      break;
+    }
+  }
+}
+
+TEST_CASE("rule 17: a deadline that was moved is not lost when there is no memory to wait on",
+          "[cancel_scope][deadline]") {
+  auto const failures = GENERATE(1L, 2L);
+  for (long k = 0;; ++k) {
+    REQUIRE(k < 100);
+    manual_clock time;
+    asio::io_context ctx;
+    bool failed = false;
+    cancel_scope<> scope(ctx, scope_options().deadline_after(1s));
+    scope.spawn(until_cancelled());
+    scope.cancel_after(2s);
+    drain(ctx);
+    time.advance(1s);
+    {
+      failures_after const no_memory(k, failures);
+      drain(ctx);
+      failed = no_memory.has_failed();
+    }
+    INFO("allocation " << k << " fails");
+    if (!failed) CHECK_FALSE(scope.cancel_called());
+    time.advance(1s);
+    drain(ctx);
+    CHECK(scope.cause() == cancel_cause::deadline);
+    CHECK(scope.size() == 0);
+    if (!failed) {
+      CHECK(k > 0);
+      break;
+    }
+  }
+}
+
+TEST_CASE("rule 3: who waits in vain is told, also without memory for the text", "[cancel_scope]") {
+  auto const which = GENERATE(0, 1, 2);
+  for (long k = 0;; ++k) {
+    REQUIRE(k < 100);
+    auto const held = std::make_shared<int>();
+    int told = 0;
+    bool threw = false;
+    bool failed = false;
+    {
+      asio::io_context ctx;
+      manual_event event;
+      auto const attempt = [&](auto start) {
+        failures_after const one_failure(k, 1);
+        try {
+          start();
+        } catch (std::bad_alloc const&) {
+          threw = true;
+        }
+        failed = one_failure.has_failed();
+      };
+      if (which == 0) {
+        host h(ctx, [&]() -> awaitable<void> {
+          co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
+            attempt([&] {
+              scope.async_join([&, held](std::exception_ptr e) { told += e != nullptr; });
+            });
+            co_return;
+          });
+        });
+        drain(ctx);
+        CHECK(h.clean());
+      } else if (which == 1) {
+        cancel_scope<> scope(ctx);
+        child_queue<void> queue(scope);
+        queue.add(scope.spawn(event.wait()));
+        using given = std::optional<child<void>>;
+        queue.async_next([](std::exception_ptr, given) {});
+        attempt([&] {
+          queue.async_next([&, held](std::exception_ptr e, given) { told += e != nullptr; });
+        });
+        event.set();
+        drain(ctx);
+      } else {
+        cancel_scope<> scope(ctx);
+        scope.async_start([&](ready_signal<>) { return event.wait(); },
+                          [&, held](std::exception_ptr e) { told += e != nullptr; });
+        drain(ctx);
+        event.set();
+        attempt([&] { drain(ctx); });
+        drain(ctx);
+      }
+      INFO("allocation " << k << " fails");
+      // Who was to be told has been, unless the call that was to begin the wait threw.
+      CHECK(held.use_count() == 1);
+      CHECK(told == (threw && which != 2 ? 0 : 1));
+    }
     if (!failed) {
       CHECK(k > 0);
       break;

@@ -138,6 +138,9 @@ TEST_CASE("B143: a fraction of a tick is rounded up so that nothing fires early"
   CHECK(is_later(std::chrono::duration<int, std::ratio<1, 3>>(1), 333333334ns));
   CHECK(is_later(std::chrono::duration<int, std::pico>(1), 1ns));
   CHECK(is_later(std::chrono::duration<int, std::pico>(1001), 2ns));
+  // 105 years, of which there are more nanoseconds times the numerator than fit.
+  CHECK(is_later(std::chrono::duration<std::int64_t, std::ratio<1, 60>>(200000000000),
+                 3333333333333333334ns));
   CHECK(is_later(std::chrono::duration<std::int64_t, std::pico>(2000), 2ns));
 }
 
@@ -167,6 +170,9 @@ TEST_CASE("B141: what is too long for the clock is never", "[deadline][duration]
   CHECK(is_never(years_of<int>(300)));
   CHECK(is_never(years_of<float>(1e30F)));
   CHECK(is_never(std::chrono::duration<std::uint64_t, std::nano>(1ULL << 63U)));
+  // In these units the longest that the clock knows has no exact value.
+  CHECK(is_never(seconds_of<float>(9223371776.0F)));
+  CHECK(is_never(std::chrono::duration<double, std::milli>(9223372036854.775)));
   // The clock of these tests began 1000 hours ago: this just fits.
   CHECK(is_later(ticks::max() - 1001h, ticks::max() - 1001h));
 }

@@ -71,6 +71,44 @@ TEST_CASE("rule 19: the block that a past deadline ends is left before cancel_at
   ends_inside([](cancel_scope<>& scope) { scope.cancel_at(std::chrono::steady_clock::now()); });
 }
 
+TEST_CASE("rule 5: a child that is let in while a cancel comes is destroyed on its executor",
+          "[cancel_scope][interleaving][room]") {
+  place p;
+  asio::io_context ctx;
+  asio::io_context others[2];
+  asio::io_context own;
+  manual_event events[2];
+  cancel_scope<> scope(ctx, scope_options().max_children(2));
+  for (int i = 0; i != 2; ++i) scope.spawn(others[i], events[i].wait());
+  for (auto& other : others) drain(other);
+
+  bool ended_there = false;
+  auto const on_end = [&](void*) { ended_there = own.get_executor().running_in_this_thread(); };
+  std::string ends;
+  auto const note = [&](std::exception_ptr, child<void>) { ends += '.'; };
+  scope.async_spawn(
+      p.executor, [] { return until_cancelled(); }, note);
+  std::optional last([held = std::shared_ptr<void>(&own, on_end)] { return until_cancelled(); });
+  scope.async_spawn(own, *last, note);
+  last.reset();
+
+  // The first that ends lets one in, and is about to let in the other when the cancel comes.
+  p.at.arrange([&] {
+    events[1].set();
+    drain(others[1]);
+    scope.cancel();
+  });
+  events[0].set();
+  drain(others[0]);
+  CHECK(p.at.took_place());
+  drain(own);
+  CHECK(ended_there);
+  drain(p.ctx);
+  drain(ctx);
+  CHECK(scope.size() == 0);
+  CHECK(ends == "..");
+}
+
 TEST_CASE("rule 19: a scope object is joined and destroyed before cancel returns",
           "[cancel_scope][interleaving]") {
   place p;

@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/access.hpp>
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/outcome_record.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
@@ -102,9 +103,8 @@ class arrivals : public std::enable_shared_from_this<arrivals<Executor, T>> {
   }
 
  private:
-  [[nodiscard]] static std::exception_ptr one_at_a_time() {
-    return std::make_exception_ptr(
-        std::logic_error("asio_cancel_scope: one async_next of a child_queue at a time"));
+  [[nodiscard]] static std::exception_ptr one_at_a_time() noexcept {
+    return error<std::logic_error>("asio_cancel_scope: one async_next of a child_queue at a time");
   }
 
   class arrival final : public waiter<record<Executor>> {

@@ -4,6 +4,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_error.hpp>
 #include <asio_cancel_scope/detail/co_await_temporaries.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/operand.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/run_block.hpp>

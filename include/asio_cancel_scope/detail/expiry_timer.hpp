@@ -64,6 +64,9 @@ class expiry_timer {
     waits_until_ = time_point::min();
   }
 
+  /// Whether `wake` has yet to be called.
+  [[nodiscard]] bool is_waiting() const noexcept { return waiting_; }
+
   /// To be called when `wake` has been called.
   void woken() noexcept { waiting_ = false; }
 

@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/outcome_record.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
@@ -93,8 +94,8 @@ class initiate_scope_join {
     auto* const join = store<scope_state<Executor>, deliver_scope_outcome>(
         std::forward<Handler>(handler), get_executor());
     if (scope_->is_block()) {
-      join->failure = std::make_exception_ptr(std::logic_error(
-          "asio_cancel_scope: the scope of a block is joined by leaving it: use a nested block"));
+      join->failure = error<std::logic_error>(
+          "asio_cancel_scope: the scope of a block is joined by leaving it: use a nested block");
       return join->complete(scope_);
     }
     on_cancellation<forward_to_scope<Executor>>(*join, scope_);

@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
@@ -21,15 +22,6 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
 class scope_state;
-
-/// The error of what was cancelled; that there is no memory, if there is none for it.
-[[nodiscard]] inline std::exception_ptr aborted() noexcept {
-  try {
-    return std::make_exception_ptr(system_error(asio::error::operation_aborted));
-  } catch (...) {
-    return std::current_exception();
-  }
-}
 
 /// How a request reaches a child: at once where the caller is on the child's executor already, or
 /// always from a handler of its own.

@@ -42,7 +42,7 @@ void scope_state<Executor>::request(asio::cancellation_type mask, cause why, tel
     if (type == asio::cancellation_type::terminal) timer_.stop();
   }
   if (stop) stop->request_stop();
-  refuse(std::move(waiting));
+  turn_away(std::move(waiting));
   tell(how);
 }
 
@@ -78,7 +78,7 @@ void scope_state<Executor>::shutdown(duration grace) {
     grace_ends_ = at_once ? time_point::max() : end_of_grace;
   }
   if (stop) stop->request_stop();
-  refuse(std::move(waiting));
+  turn_away(std::move(waiting));
   tell(telling::at_once);
 }
 
@@ -91,16 +91,17 @@ void scope_state<Executor>::take_waiting(list<record_type>& taken) noexcept {
 }
 
 template <typename Executor>
-void scope_state<Executor>::refuse(list<record_type> waiting) noexcept {
-  while (auto* const first = waiting.pop_front()) {
-    reference<record_type> const child(*first);
-    // On its executor, where its callable is to be destroyed.
-    std::exception_ptr failure;
-    if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
-      lose(*child);
-    else if (failure)
-      never_start(*child);
-  }
+void scope_state<Executor>::turn_away(list<record_type> waiting) noexcept {
+  while (auto* const first = waiting.pop_front()) turn_away(reference<record_type>(*first));
+}
+
+template <typename Executor>
+void scope_state<Executor>::turn_away(reference<record_type> const& child) noexcept {
+  std::exception_ptr failure;
+  if (try_post(child->get_executor(), start_of(child), failure) == posting::refused)
+    lose(*child);
+  else if (failure)
+    never_start(*child);
 }
 
 template <typename Executor>
@@ -309,7 +310,11 @@ void scope_state<Executor>::wake_up() {
     } else if (grace_ends_ <= now) {
       due = cause::requested;
     } else {
-      return arm(deadline_ ? std::min(*deadline_, grace_ends_) : grace_ends_);
+      auto const next = deadline_ ? std::min(*deadline_, grace_ends_) : grace_ends_;
+      twice_at_most([&] { arm(next); });
+      if (next == time_point::max() || timer_.is_waiting()) return;
+      // Without memory to wait with, better too early than never.
+      due = deadline_ ? cause::deadline : cause::requested;
     }
   }
   request_surely(due);

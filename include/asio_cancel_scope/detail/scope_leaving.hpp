@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>

@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_error.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/nesting.hpp>
 #include <asio_cancel_scope/detail/posting.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
@@ -162,7 +163,10 @@ void scope_state<Executor>::carry_out_or_withdraw(step next, record_type& child)
 template <typename Executor>
 void scope_state<Executor>::admit(step next, reference<record_type> const& child) noexcept {
   try {
-    carry_out(next, *child);
+    if (next == step::refuse)
+      turn_away(child);
+    else
+      carry_out(next, *child);
   } catch (...) {
     if (next == step::post_drain) leave_queue(*child);
     finish(*child, std::current_exception());

@@ -433,8 +433,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// Under the mutex, after a request: those that wait for room become live, and never start.
   void take_waiting(list<record_type>& taken) noexcept;
 
-  /// Sees to the end of those.
-  void refuse(list<record_type> waiting) noexcept;
+  /// Ends live children that are not to start: on their executors, where callables are destroyed.
+  void turn_away(list<record_type> waiting) noexcept;
+  void turn_away(reference<record_type> const& child) noexcept;
 
   /// Under the mutex: the join of the starter of `child`, if it has not been settled.
   [[nodiscard]] waiter<record_type>* unsettled(record_type& child) const noexcept {

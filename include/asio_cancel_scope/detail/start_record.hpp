@@ -6,6 +6,7 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/child_initiation.hpp>
 #include <asio_cancel_scope/detail/coroutine_record.hpp>
+#include <asio_cancel_scope/detail/errors.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
@@ -118,11 +119,11 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
     if (!this->scope->settle(*this)) settled_ = false;
   }
 
-  [[nodiscard]] std::exception_ptr why_not_ready() const {
+  [[nodiscard]] std::exception_ptr why_not_ready() const noexcept {
     if (auto const e = this->failure()) return e;
     if (this->said_) return nullptr;
-    return std::make_exception_ptr(
-        std::logic_error("asio_cancel_scope: the child has ended without having said it is ready"));
+    return error<std::logic_error>(
+        "asio_cancel_scope: the child has ended without having said it is ready");
   }
 
   std::shared_ptr<start_record> memory_;  // of this; empty when nobody refers to the record
