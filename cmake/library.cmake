@@ -37,12 +37,14 @@ set(acs_headers
     include/asio_cancel_scope/detail/completion_token.hpp
     include/asio_cancel_scope/detail/coroutine_record.hpp
     include/asio_cancel_scope/detail/deadline.hpp
+    include/asio_cancel_scope/detail/errors.hpp
     include/asio_cancel_scope/detail/expiry_timer.hpp
     include/asio_cancel_scope/detail/group.hpp
     include/asio_cancel_scope/detail/group_kinds.hpp
     include/asio_cancel_scope/detail/handover.hpp
     include/asio_cancel_scope/detail/in_place_signal.hpp
     include/asio_cancel_scope/detail/join.hpp
+    include/asio_cancel_scope/detail/keep_running.hpp
     include/asio_cancel_scope/detail/list.hpp
     include/asio_cancel_scope/detail/nesting.hpp
     include/asio_cancel_scope/detail/operand.hpp

@@ -176,14 +176,14 @@ class cancel_scope {
   template <typename C, typename CompletionToken>
     requires(!detail::placement<C>)
   auto spawn(C c, CompletionToken&& token) {
-    return spawn_to({}, std::nullopt, std::move(c), token);
+    return spawn_to<CompletionToken>({}, std::nullopt, std::move(c), token);
   }
 
   /// Starts a child that runs on @p where and whose outcome goes to a completion token.
   template <detail::placement Where, typename C, typename CompletionToken>
   auto spawn(Where&& where, C c, CompletionToken&& token) {
-    return spawn_to(detail::settings_of(where), detail::executor_of<Executor>(where), std::move(c),
-                    token);
+    return spawn_to<CompletionToken>(detail::settings_of(where),
+                                     detail::executor_of<Executor>(where), std::move(c), token);
   }
 
   /// Starts a child if the scope has room for it and has not been cancelled.
@@ -238,15 +238,16 @@ class cancel_scope {
   template <typename C, typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<C>)
   auto async_spawn(C&& c, CompletionToken&& token = CompletionToken()) {
-    return spawn_when_room({}, std::nullopt, std::forward<C>(c), token);
+    return spawn_when_room<CompletionToken>({}, std::nullopt, std::forward<C>(c), token);
   }
 
   /// Starts a child that runs on @p where as soon as the scope has room for it.
   template <detail::placement Where, typename C,
             typename CompletionToken = detail::default_token_t<Executor>>
   auto async_spawn(Where&& where, C&& c, CompletionToken&& token = CompletionToken()) {
-    return spawn_when_room(detail::settings_of(where), detail::executor_of<Executor>(where),
-                           std::forward<C>(c), token);
+    return spawn_when_room<CompletionToken>(detail::settings_of(where),
+                                            detail::executor_of<Executor>(where),
+                                            std::forward<C>(c), token);
   }
 
   /// Starts a child and waits until it says that it is ready; then it goes on in the scope.
@@ -285,15 +286,16 @@ class cancel_scope {
             typename CompletionToken = detail::default_token_t<Executor>>
     requires(!detail::placement<F>)
   auto async_start(F&& f, CompletionToken&& token = CompletionToken()) {
-    return start_with<V>({}, std::nullopt, std::forward<F>(f), token);
+    return start_with<V, CompletionToken>({}, std::nullopt, std::forward<F>(f), token);
   }
 
   /// Starts a child that runs on @p where, and waits until it says that it is ready.
   template <typename V = void, detail::placement Where, typename F,
             typename CompletionToken = detail::default_token_t<Executor>>
   auto async_start(Where&& where, F&& f, CompletionToken&& token = CompletionToken()) {
-    return start_with<V>(detail::settings_of(where), detail::executor_of<Executor>(where),
-                         std::forward<F>(f), token);
+    return start_with<V, CompletionToken>(detail::settings_of(where),
+                                          detail::executor_of<Executor>(where), std::forward<F>(f),
+                                          token);
   }
 
   /// Makes any asynchronous operation a child:
@@ -492,9 +494,11 @@ class cancel_scope {
                : std::nullopt;
   }
 
-  template <typename C, typename CompletionToken>
+  // `CompletionToken` as Asio's initiating functions have it: a reference for an lvalue, of which a
+  // copy is taken.
+  template <typename CompletionToken, typename C>
   auto spawn_when_room(detail::child_settings settings, std::optional<Executor> where, C&& c,
-                       CompletionToken& token) {
+                       std::remove_reference_t<CompletionToken>& token) {
     static_assert(detail::safe_in_co_await<C>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
     using handle = child<detail::child_value_t<std::decay_t<C>>, Executor>;
     return asio::async_initiate<CompletionToken, void(std::exception_ptr, handle)>(
@@ -503,9 +507,9 @@ class cancel_scope {
         token, std::decay_t<C>(std::forward<C>(c)));
   }
 
-  template <typename V, typename F, typename CompletionToken>
+  template <typename V, typename CompletionToken, typename F>
   auto start_with(detail::child_settings settings, std::optional<Executor> where, F&& f,
-                  CompletionToken& token) {
+                  std::remove_reference_t<CompletionToken>& token) {
     static_assert(detail::safe_in_co_await<F>, ASIO_CANCEL_SCOPE_NAME_IT_FIRST);
     using callable = std::decay_t<F>;
     static_assert(detail::awaitable<typename detail::awaitable_of<callable, ready_signal<V>>::type>,
@@ -517,9 +521,9 @@ class cancel_scope {
         token, callable(std::forward<F>(f)));
   }
 
-  template <typename C, typename CompletionToken>
+  template <typename CompletionToken, typename C>
   auto spawn_to(detail::child_settings settings, std::optional<Executor> where, C c,
-                CompletionToken& token) {
+                std::remove_reference_t<CompletionToken>& token) {
     using signature = typename detail::completion_signature<detail::child_value_t<C>>::type;
     detail::initiating_call const call;
     return asio::async_initiate<CompletionToken, signature>(

@@ -115,6 +115,26 @@ struct first_parameter<R (F::*)(P) const noexcept> {
   using type = P;
 };
 
+template <typename R, typename F, typename P>
+struct first_parameter<R (F::*)(P)&> {
+  using type = P;
+};
+
+template <typename R, typename F, typename P>
+struct first_parameter<R (F::*)(P) const&> {
+  using type = P;
+};
+
+template <typename R, typename F, typename P>
+struct first_parameter<R (F::*)(P)& noexcept> {
+  using type = P;
+};
+
+template <typename R, typename F, typename P>
+struct first_parameter<R (F::*)(P) const& noexcept> {
+  using type = P;
+};
+
 template <typename Body>
 struct body_parameter : first_parameter<Body> {};
 

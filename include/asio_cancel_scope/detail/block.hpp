@@ -126,8 +126,9 @@ class block final : public block_state<Executor> {
       : block_state<Executor>(ex, std::move(settings), scope_form::block) {}
 
   /// Before the block runs: the scope refers to the state, so it is made between the two.
-  void prepare(Scope& scope, Body body) {
-    body_.emplace(*this, record_type::role::body, body_call<Scope, Body>(scope, std::move(body)));
+  void prepare(Scope& scope, Body to_call) {
+    body_.emplace(*this, record_type::role::body,
+                  body_call<Scope, Body>(scope, std::move(to_call)));
   }
 
   [[nodiscard]] record_type& body() noexcept { return *body_; }

@@ -66,7 +66,9 @@ class child_record : public runnable_record<Executor, C> {
   using base = runnable_record<Executor, C>;
 
   child_record(std::shared_ptr<scope_state<Executor>> owner, C c)
-      : base(std::move(owner), base::role::child, std::move(c)) {}
+      : base(std::move(owner), base::role::child, std::move(c)) {
+    this->is_for_handle = true;
+  }
 };
 
 }  // namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail

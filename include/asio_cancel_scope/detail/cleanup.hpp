@@ -34,14 +34,14 @@ class cleanup_body {
   template <typename Scope>
   awaitable_type operator()(Scope&) {
     if constexpr (is_told)
-      return cleanup_(std::exception_ptr(failure_));
+      return cleanup_(std::move(failure_));
     else
       return cleanup_();
   }
 
  private:
   Cleanup cleanup_;
-  std::exception_ptr failure_;
+  std::exception_ptr failure_;  // here, because the cleanup may take it by reference
 };
 
 /// A block that gives the body's value, if there is one: without an error it is missing if the body

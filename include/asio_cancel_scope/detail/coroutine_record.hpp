@@ -115,6 +115,7 @@ class child_completion : public completes_on<Executor> {
 
   void operator()(std::exception_ptr e) noexcept {
     auto& child = *std::exchange(child_, nullptr);
+    if constexpr (!std::is_void_v<T>) child.drop_value_if_unseen();
     child.scope->finish(child, e ? std::move(e) : std::move(child.error));
   }
 

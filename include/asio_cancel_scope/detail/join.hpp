@@ -4,8 +4,10 @@
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/errors.hpp>
+#include <asio_cancel_scope/detail/keep_running.hpp>
 #include <asio_cancel_scope/detail/outcome_record.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/slot_forwarding.hpp>
 #include <asio_cancel_scope/detail/slot_link.hpp>
@@ -64,17 +66,19 @@ struct deliver_child_outcome {
   }
 };
 
-/// Retires a child when its token's handler has returned. The scope keeps the child until then.
+/// Retires a child when its token's handler has returned, which may be on any context.
 template <typename Executor>
 class retire_at_exit {
  public:
-  explicit retire_at_exit(record<Executor>& child) noexcept : child_(child) {}
+  explicit retire_at_exit(reference<record<Executor>> child) noexcept
+      : running_(child->scope->keep_context()), child_(std::move(child)) {}
   retire_at_exit(retire_at_exit const&) = delete;
   retire_at_exit& operator=(retire_at_exit const&) = delete;
-  ~retire_at_exit() { child_.scope->retire(child_); }
+  ~retire_at_exit() { child_->scope->retire(*child_); }
 
  private:
-  record<Executor>& child_;
+  keep_running<Executor> running_;  // first, so that it goes last
+  reference<record<Executor>> child_;
 };
 
 /// Starts waiting for a scope. An object, so that it composes with adapters that look for the
@@ -99,7 +103,7 @@ class initiate_scope_join {
       return join->complete(scope_);
     }
     on_cancellation<forward_to_scope<Executor>>(*join, scope_);
-    scope_->join(*join);
+    scope_->join(*join, join->runs_on(get_executor()));
   }
 
  private:

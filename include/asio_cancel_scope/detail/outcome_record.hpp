@@ -42,6 +42,12 @@ class outcome_record : public signalling_record<Executor> {
     return this->ending == record<Executor>::end::returned ? std::move(value) : std::nullopt;
   }
 
+  /// On the child's executor, when it has returned: a value that nobody can ask for goes like all
+  /// that the child has owned, before the scope can be left.
+  void drop_value_if_unseen() noexcept {
+    if (this->is_for_handle && this->is_unseen()) value.reset();
+  }
+
   std::optional<T> value;  // set by the child; valid when `done`
 
  private:

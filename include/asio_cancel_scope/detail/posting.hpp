@@ -56,7 +56,15 @@ template <typename Executor, typename Task>
 posting try_post(Executor const& ex, Task task, std::exception_ptr& failure) noexcept {
   handover call(task.identity());
   try {
-    asio::post(ex, posted<Task>(std::move(task)));
+    if constexpr (requires { asio::post(ex, std::declval<posted<Task>>()); }) {
+      asio::post(ex, posted<Task>(std::move(task)));
+    } else {
+      // That of any_completion_handler, with which asio::post does not compile.
+      posted<Task> function(std::move(task));
+      auto const with = asio::prefer(ex, asio::execution::blocking.never,
+                                     asio::execution::allocator(function.get_allocator()));
+      with.execute(std::move(function));
+    }
     return call.returned() ? posting::refused : posting::accepted;
   } catch (...) {
     failure = std::current_exception();

@@ -132,6 +132,9 @@ class record : public list_hook {
   /// Whether it has retired, from any thread: what it did happens before.
   [[nodiscard]] bool is_done() const noexcept { return done.load(std::memory_order_acquire); }
 
+  /// Whether nobody but the scope knows of it: no handle, no join.
+  [[nodiscard]] bool is_unseen() const noexcept;
+
   /// Asks this child alone to end.
   void request(asio::cancellation_type mask);
 
@@ -177,9 +180,10 @@ class record : public list_hook {
   role const kind;
 
   // Set before the record is enrolled.
-  bool has_executor : 1 = false;  // of its own
-  bool graceful : 1 = false;      // accepts total cancellation
-  bool service : 1 = false;       // does not keep the scope open
+  bool has_executor : 1 = false;   // of its own
+  bool graceful : 1 = false;       // accepts total cancellation
+  bool service : 1 = false;        // does not keep the scope open
+  bool is_for_handle : 1 = false;  // its value goes to who has a handle, and else to nobody
 
   // Under the scope's mutex.
   bool enrolled = false;         // it counts; false for one that waits for room, or was refused

@@ -30,6 +30,7 @@ void scope_state<Executor>::request(asio::cancellation_type mask, cause why, tel
   auto const type = strongest(mask);
   if (type == asio::cancellation_type::none) return;
   // Once it has been told, everything may end on another thread before this call does.
+  auto const running = keep_context();
   auto const self = this->shared_from_this();
   std::optional<std::stop_source> stop;
   list<record_type> waiting;
@@ -57,6 +58,7 @@ void scope_state<Executor>::request_surely(cause why) noexcept {
 
 template <typename Executor>
 void scope_state<Executor>::shutdown(duration grace) {
+  auto const running = keep_context();
   auto const self = this->shared_from_this();
   std::optional<std::stop_source> stop;
   list<record_type> waiting;
@@ -188,7 +190,10 @@ reference<record<Executor>> scope_state<Executor>::child_of(link_type const& lin
 template <typename Executor>
 template <typename RunsOn>
 void scope_state<Executor>::tell_on(RunsOn const& ex, reference<record_type> child, telling how) {
-  emit_on(ex, how, [child = std::move(child)] { child->scope->tell_one(*child); });
+  if (!child->runs_elsewhere())
+    emit_on(ex, how, [child = std::move(child)] { child->scope->tell_one(*child); });
+  else if (begin_emission(*child))
+    emit_on(ex, how, emission(std::move(child)));
 }
 
 template <typename Executor>

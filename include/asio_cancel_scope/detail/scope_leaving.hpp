@@ -3,6 +3,7 @@
 
 #include <asio_cancel_scope/detail/asio.hpp>
 #include <asio_cancel_scope/detail/errors.hpp>
+#include <asio_cancel_scope/detail/keep_running.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
@@ -22,7 +23,8 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 
 template <typename Executor>
 void scope_state<Executor>::retire(record_type& child) noexcept {
-  reference<record_type> self;  // first, so that it goes last: it may own this
+  auto const running = child.runs_elsewhere() ? keep_context() : keep_running<Executor>();
+  reference<record_type> self;  // before all else, so that it goes last: it may own this
   short_list<waiter<record_type>> child_joins;
   list<join_waiter> scope_joins;
   bool services_left = false;
@@ -42,14 +44,7 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
       if (!child.service) --lasting_;
       --live_;
       admits = give_room();
-      if (!joins_.empty()) {
-        if (live_ == 0) {
-          close();
-          scope_joins.splice(joins_);
-        } else {
-          services_left = end_services();
-        }
-      }
+      services_left = leave_if_last(scope_joins);
     }
   }
   if (admits) admit_all();
@@ -61,6 +56,28 @@ void scope_state<Executor>::retire(record_type& child) noexcept {
   auto scope = this->shared_from_this();
   self.reset();
   complete_all(scope_joins, std::move(scope));
+}
+
+template <typename Executor>
+bool scope_state<Executor>::leave_if_last(list<join_waiter>& joins) noexcept {
+  if (joins_.empty()) return false;
+  if (live_ != 0) return end_services();
+  close();
+  joins.splice(joins_);
+  return false;
+}
+
+template <typename Executor>
+void scope_state<Executor>::end_emission() noexcept {
+  list<join_waiter> joins;
+  bool services_left = false;
+  {
+    std::lock_guard const lock(mutex_);
+    --live_;
+    services_left = leave_if_last(joins);
+  }
+  if (services_left) tell_or_give_up();
+  if (!joins.empty()) complete_all(joins, this->shared_from_this());
 }
 
 template <typename Executor>
@@ -79,7 +96,7 @@ void scope_state<Executor>::complete_all(list<join_waiter>& joins,
 }
 
 template <typename Executor>
-void scope_state<Executor>::join(join_waiter& join) {
+void scope_state<Executor>::join(join_waiter& join, bool here) {
   bool closes = false;
   {
     std::lock_guard const lock(mutex_);
@@ -88,6 +105,7 @@ void scope_state<Executor>::join(join_waiter& join) {
       close();
     } else {
       joins_.push_back(join);
+      if (here) joined_here_ = true;
       if (!end_services()) return;
     }
   }
@@ -211,6 +229,12 @@ void scope_state<Executor>::report(record_type const& child) noexcept {
   }
   if (suppressed) suppress(child.error);
   if (fatal) request_surely(cause::child_error);
+}
+
+template <typename Executor>
+bool record<Executor>::is_unseen() const noexcept {
+  // If the reference is the scope's own, there is nobody left who could make another.
+  return references_.load(std::memory_order_acquire) == 1 && !scope->has_joins(*this);
 }
 
 template <typename Executor>

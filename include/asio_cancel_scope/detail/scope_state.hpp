@@ -6,6 +6,7 @@
 #include <asio_cancel_scope/detail/cancellation_type.hpp>
 #include <asio_cancel_scope/detail/deadline.hpp>
 #include <asio_cancel_scope/detail/expiry_timer.hpp>
+#include <asio_cancel_scope/detail/keep_running.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
@@ -67,6 +68,11 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 //
 // Joining. Joins are completed by the last record to retire, by posting, and what they report is
 // computed when they are delivered: an outer request that comes in between still counts.
+//
+// Other contexts. When its scope has been left, the scope's context may be destroyed, and the state
+// holds an executor of it. So nothing of another context holds the state then: an emission that
+// waits there counts as live, and whoever retires a child there, or asks from another thread, keeps
+// the scope's context running until he has let go.
 //
 // Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
 // handler holds the scope weakly. As a rule a record has no room for weak counts: to a child, or to
@@ -239,11 +245,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
 
   // --------------------------------------------------------------------------------------- joining
 
-  /// Completes `join` when no child is left.
-  void join(join_waiter& join);
+  /// Completes `join` when no child is left. `here`: its handler runs on the scope's executor.
+  void join(join_waiter& join, bool here = true);
 
   /// Completes `join` when `child` is done.
   void join(reference<record_type> const& child, waiter<record_type>& join);
+
+  [[nodiscard]] bool has_joins(record_type const& child) const noexcept {
+    std::lock_guard const lock(mutex_);
+    return !child.joins.empty();
+  }
 
   /// Undoes what has been done with a join of a child of which nobody has heard.
   void forget(record_type& child, waiter<record_type>& join) noexcept;
@@ -258,13 +269,22 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   }
 
   /// All that there is to say when a block has been left.
-  [[nodiscard]] leaving leave() const {
+  [[nodiscard]] leaving leave() {
+    // Destroyed here, by who leaves: another thread may be about to let go of the state.
+    [[maybe_unused]] auto const observer = std::move(settings_.on_suppressed);
     std::lock_guard const lock(mutex_);
     return {error_of_leaving(), cut_short_, cause_, shutdown_};
   }
 
   /// The scope object goes. Children that are left are asked to end, and nobody waits.
   void abandon() noexcept;
+
+  /// To be held, by who is not on the scope's context, longer than a reference to the scope or to a
+  /// child. Keeps nothing if nobody waits there: then the context may have gone, and the end of its
+  /// only work would stop it.
+  [[nodiscard]] keep_running<Executor> keep_context() const noexcept {
+    return is_awaited_here() ? keep_running<Executor>(executor_) : keep_running<Executor>();
+  }
 
   // --------------------------------------------------------------------------------------- queries
 
@@ -339,16 +359,56 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     explicit operator bool() const noexcept { return static_cast<bool>(child_); }
     [[nodiscard]] void const* identity() const noexcept { return child_.get(); }
     [[nodiscard]] allocator_type get_allocator() const noexcept { return {}; }
-    void run() const {
-      if (child_->scope->is_live(*child_)) child_->scope->start(*child_);
+    void run() {
+      auto const running = child_->scope->keep_context();
+      auto const child = std::move(child_);
+      if (child->scope->is_live(*child)) child->scope->start(*child);
     }
-    void drop() const noexcept {
-      if (child_->scope->is_live(*child_)) child_->scope->lose(*child_);
+    void drop() noexcept {
+      auto const running = child_->scope->keep_context();
+      auto const child = std::move(child_);
+      if (child->scope->is_live(*child)) child->scope->lose(*child);
     }
 
    private:
     reference<record_type> child_;
   };
+
+  /// A function object for the executor of a child that runs elsewhere: tells it. Counts as live.
+  class emission {
+   public:
+    explicit emission(reference<record_type> child) noexcept : child_(std::move(child)) {}
+    emission(emission&&) noexcept = default;
+    emission& operator=(emission&&) = delete;
+    ~emission() {
+      if (!child_) return;
+      auto const running = child_->scope->keep_context();
+      auto const scope = child_->scope;
+      child_.reset();  // before the scope may be left
+      scope->end_emission();
+    }
+
+    void operator()() const { child_->scope->tell_one(*child_); }
+
+   private:
+    reference<record_type> child_;  // null when moved from
+  };
+
+  /// False if there is nobody to tell any more.
+  [[nodiscard]] bool begin_emission(record_type const& child) noexcept {
+    std::lock_guard const lock(mutex_);
+    if (!child.is_kept()) return false;
+    ++live_;
+    return true;
+  }
+
+  void end_emission() noexcept;
+
+  /// Whether who waits keeps the scope's context running by himself.
+  [[nodiscard]] bool is_awaited_here() const noexcept {
+    std::lock_guard const lock(mutex_);
+    return !joins_.empty() && (is_block() || joined_here_);
+  }
 
   [[nodiscard]] bool is_live(record_type const& child) const noexcept {
     std::lock_guard const lock(mutex_);
@@ -450,6 +510,10 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// whether there is somebody to be told.
   [[nodiscard]] bool end_services() noexcept;
 
+  /// Under the mutex, when less is live than before: if nothing is left, closes the scope and takes
+  /// the joins that are then to be completed. Answers whether there is somebody to be told.
+  [[nodiscard]] bool leave_if_last(list<join_waiter>& joins) noexcept;
+
   /// Completes all of `joins`, which are not in the scope any more.
   static void complete_all(list<join_waiter>& joins, std::shared_ptr<scope_state> scope) noexcept;
 
@@ -528,7 +592,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   void wake_up();
 
   Executor const executor_;
-  scope_settings const settings_;
+  scope_settings settings_;  // constant until a block has been left
   scope_form const form_;
   bool const parallel_;  // the executor runs handlers in parallel: each child needs a strand
 
@@ -549,14 +613,16 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   group elsewhere_;               // those on executors of their own
   start_queue<Executor> queue_;   // a part of `here_`: not given to co_spawn yet
   bool draining_ = false;         // a drain is posted or running; true while the queue is not empty
-  std::size_t live_ = 0;          // enrolled and not retired, the body included
-  std::size_t children_ = 0;      // the same without the body
-  std::size_t lasting_ = 0;       // the same as `live_` without service children
+  std::size_t live_ = 0;          // enrolled and not retired, the body included; and emissions
+                                  // that are queued elsewhere
+  std::size_t children_ = 0;      // enrolled and not retired, without the body
+  std::size_t lasting_ = 0;       // the same with the body, without service children
   list<record_type> waiting_;     // for room, first come first; empty while there is room, and
                                   // once a request has been made
   list<record_type> admitted_;    // live, and neither told of anything nor given to their executor
   bool admitting_ = false;        // somebody empties `admitted_`; true while it is not empty
   list<join_waiter> joins_;       // empty when `live_` is zero
+  bool joined_here_ = false;      // one of them has a handler that runs on the scope's executor
   bool owner_gone_ = false;       // the cancel_scope object has been destroyed
   bool outer_requested_ = false;  // a join's own cancellation was requested
   bool cut_short_ = false;     // a request of the scope ended something, or kept it from starting

@@ -111,7 +111,10 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   };
 
  private:
-  awaitable_type make_awaitable() override { return (*runs_)(access::make<Signal>(memory_)); }
+  awaitable_type make_awaitable() override {
+    signal_.emplace(access::make<Signal>(memory_));
+    return (*runs_)(std::move(*signal_));
+  }
 
   /// Readiness is not handed over while the child is to end because its waiter has been cancelled.
   void settle() override {
@@ -127,6 +130,7 @@ class start_record : public coroutine_record<Executor, std::invoke_result_t<F&, 
   }
 
   std::shared_ptr<start_record> memory_;  // of this; empty when nobody refers to the record
+  std::optional<Signal> signal_;          // here, because `F` may take it by reference
   std::optional<F> runs_;                 // empty from release() on
   bool settled_ = false;  // readiness has been handed over: from now on a child like any other
 };

@@ -5,8 +5,10 @@
 #include <asio_cancel_scope/detail/child_initiation.hpp>
 #include <asio_cancel_scope/detail/child_record.hpp>
 #include <asio_cancel_scope/detail/join.hpp>
+#include <asio_cancel_scope/detail/keep_running.hpp>
 #include <asio_cancel_scope/detail/posting.hpp>
 #include <asio_cancel_scope/detail/record.hpp>
+#include <asio_cancel_scope/detail/reference.hpp>
 #include <asio_cancel_scope/detail/scope_state.hpp>
 #include <asio_cancel_scope/detail/serial_executor.hpp>
 #include <asio_cancel_scope/detail/settings.hpp>
@@ -35,7 +37,9 @@ class token_record : public child_record<Executor, C> {
                Executor const& ex)
       : base(std::move(owner), std::move(c)),
         handler_(std::move(handler)),
-        work_(asio::get_associated_executor(handler_, ex)) {}
+        work_(asio::get_associated_executor(handler_, ex)) {
+    this->is_for_handle = false;
+  }
 
   void connect_slot() { slot_.connect(handler_); }
 
@@ -43,7 +47,10 @@ class token_record : public child_record<Executor, C> {
 
   bool hand_out() noexcept override {
     auto const its = work_.get_executor();
-    switch (is_nowhere(its) ? post_surely(this->get_executor(), delivery(*this))
+    // The handler may have been called, and all be over, before posting it has returned.
+    keep_running const running(its);
+    auto const own = this->get_executor();
+    switch (is_nowhere(its) ? post_surely(own, delivery(*this))
                             : post_surely(its, delivery(*this))) {
       case posting::accepted:
       case posting::stuck: break;
@@ -77,7 +84,7 @@ class token_record : public child_record<Executor, C> {
   };
 
   void deliver() {
-    retire_at_exit<Executor> const retire(*this);
+    retire_at_exit<Executor> const retire{reference<record<Executor>>(*this)};
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
@@ -85,12 +92,12 @@ class token_record : public child_record<Executor, C> {
   }
 
   void drop() noexcept {
-    retire_at_exit<Executor> const retire(*this);
+    retire_at_exit<Executor> const retire{reference<record<Executor>>(*this)};
     [[maybe_unused]] auto const handler = std::move(handler_);
   }
 
   Handler handler_;
-  asio::executor_work_guard<handler_executor> work_;  // keeps the handler's context running
+  work_guard<handler_executor> work_;  // keeps the handler's context running
   slot_of_child<Executor> slot_{*this};
 };
 

@@ -46,9 +46,16 @@ class tracked_record final : public record<Executor> {
   void runs_on(asio::any_io_executor ex) noexcept { runs_on_.emplace(std::move(ex)); }
 
   /// The operation does not take place. Nobody has been told that it would.
-  void forget() noexcept {
-    this->ending = record<Executor>::end::returned;
-    this->scope->retire(*this);
+  static void forget(reference<tracked_record> operation) noexcept {
+    operation->ending = record<Executor>::end::returned;
+    retire_at_exit<Executor> const retire(std::move(operation));
+  }
+
+  /// The handler has been destroyed.
+  static void lose(reference<tracked_record> operation) noexcept {
+    auto const running = operation->scope->keep_context();
+    auto const lost = std::move(operation);
+    lost->scope->lose(*lost);
   }
 
   asio::cancellation_signal signal;     // on the operation's executor only
@@ -71,7 +78,7 @@ class tracked_claim {
   tracked_claim(tracked_claim&& other) noexcept : record_(std::move(other.record_)) {}
   tracked_claim& operator=(tracked_claim&&) = delete;
   ~tracked_claim() {
-    if (record_) record_->forget();
+    if (record_) record_type::forget(std::move(record_));
   }
 
   /// To be taken over by the operation's handler.
@@ -127,7 +134,7 @@ class tracked_handler {
         record_(std::move(other.record_)) {}
   tracked_handler& operator=(tracked_handler&&) = delete;
   ~tracked_handler() {
-    if (record_ && !handover::give_back(record_.get())) record_->scope->lose(*record_);
+    if (record_ && !handover::give_back(record_.get())) record_type::lose(std::move(record_));
   }
 
   [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
@@ -140,9 +147,9 @@ class tracked_handler {
 
   template <typename... Args>
   void operator()(Args&&... args) {
-    auto const record = std::move(record_);
-    retire_at_exit<Executor> const retire(*record);
-    record->scope->adopted_has_ended(*record, is_aborted(args...));
+    auto& record = *record_;
+    retire_at_exit<Executor> const retire(std::move(record_));
+    record.scope->adopted_has_ended(record, is_aborted(args...));
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();
     auto handler = std::move(handler_);
@@ -175,6 +182,7 @@ template <typename Executor, typename Initiation>
 class tracked_initiation {
  public:
   using executor_type = asio::associated_executor_t<Initiation, Executor>;
+  using record_type = tracked_record<Executor>;
 
   tracked_initiation(tracked_claim<Executor> claim, Initiation initiation)
       : claim_(std::move(claim)), initiation_(std::move(initiation)) {}
@@ -197,10 +205,10 @@ class tracked_initiation {
                                  claim_.get(), std::forward<Handler>(handler), ex),
                              std::forward<Args>(args)...);
     } catch (...) {
-      if (call.returned()) operation->forget();
+      if (call.returned()) record_type::forget(operation);
       throw;
     }
-    if (call.returned()) return operation->scope->lose(*operation);
+    if (call.returned()) return record_type::lose(operation);
     operation->scope->adopted_has_started(operation);
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio_cancel_scope/detail/asio.hpp>
+#include <asio_cancel_scope/detail/keep_running.hpp>
 #include <asio_cancel_scope/detail/list.hpp>
 #include <asio_cancel_scope/detail/posting.hpp>
 
@@ -59,8 +60,7 @@ class stored_waiter final : public waiter<Source> {
   using traits = typename std::allocator_traits<Allocator>::template rebind_traits<stored_waiter>;
   using no_work = std::type_identity<executor_type>;
   using pointer = typename source_traits<Source>::pointer;
-  using work_type = std::conditional_t<Storage == storage::own,
-                                       asio::executor_work_guard<executor_type>, no_work>;
+  using work_type = std::conditional_t<Storage == storage::own, work_guard<executor_type>, no_work>;
 
  public:
   /// What the executor may allocate with to post this.
@@ -83,6 +83,8 @@ class stored_waiter final : public waiter<Source> {
 
   void complete(pointer source) noexcept override {
     source_ = std::move(source);
+    // The handler may have been called, and all be over, before posting it has returned.
+    [[maybe_unused]] auto const running = keep_target();
     switch (post_surely(target(), task(*this))) {
       case posting::accepted:
       case posting::stuck: return;
@@ -137,6 +139,14 @@ class stored_waiter final : public waiter<Source> {
 
   [[nodiscard]] Handler& handler() noexcept { return handler_; }
 
+  /// Whether the handler runs on `ex`.
+  [[nodiscard]] bool runs_on(typename Source::executor_type const& ex) const noexcept {
+    if constexpr (std::is_same_v<executor_type, typename Source::executor_type>)
+      return target() == ex;
+    else
+      return false;
+  }
+
  private:
   stored_waiter(Handler&& handler, typename Source::executor_type const& ex,
                 Allocator const& allocator)
@@ -148,6 +158,14 @@ class stored_waiter final : public waiter<Source> {
       return work_type(asio::get_associated_executor(handler, ex));
     else
       return {};
+  }
+
+  // A coroutine's context is the scope's, which whoever completes this keeps running if need be.
+  auto keep_target() const noexcept {
+    if constexpr (Storage == storage::own)
+      return keep_running(target());
+    else
+      return no_work();
   }
 
   executor_type target() const {
