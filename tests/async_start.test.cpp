@@ -87,6 +87,19 @@ TEST_CASE("B158: async_start gives the value when the child is ready and the chi
   CHECK(h.clean());
 }
 
+TEST_CASE("design 2: a child that is started may take its ready_signal by reference",
+          "[async_start][lifetime]") {
+  run([&]() -> awaitable<void> {
+    co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
+      auto const by_reference = [](ready_signal<int> const& ready) -> awaitable<void> {
+        co_await checkpoint();
+        ready(3);
+      };
+      CHECK(co_await scope.async_start<int>(by_reference) == 3);
+    });
+  });
+}
+
 TEST_CASE("B158: a start may be ready with nothing", "[async_start]") {
   asio::io_context ctx;
   cancel_scope<> scope(ctx);

@@ -150,6 +150,35 @@ TEST_CASE("design 2: the cancellation of a handle never fails the scope", "[chil
   CHECK(h.clean());
 }
 
+TEST_CASE("rule 1: a value that nobody can ask for is destroyed while the scope is open",
+          "[child][lifetime]") {
+  struct spawns_at_its_end {
+    spawns_at_its_end(cancel_scope<>& at, int& count) : scope(&at), ended(&count) {}
+    spawns_at_its_end(spawns_at_its_end&& other) noexcept
+        : scope(std::exchange(other.scope, nullptr)), ended(other.ended) {}
+    spawns_at_its_end& operator=(spawns_at_its_end&&) = delete;
+    ~spawns_at_its_end() {
+      if (!scope) return;
+      scope->spawn([count = ended]() -> awaitable<void> {
+        ++*count;
+        co_return;
+      });
+    }
+
+    cancel_scope<>* scope;
+    int* ended;
+  };
+  int ended = 0;
+  run([&]() -> awaitable<void> {
+    co_await with_cancel_scope([&](cancel_scope<>& scope) -> awaitable<void> {
+      scope.spawn(
+          [&]() -> awaitable<spawns_at_its_end> { co_return spawns_at_its_end(scope, ended); });
+      co_return;
+    });
+  });
+  CHECK(ended == 1);
+}
+
 TEST_CASE("B172: when a handle is dropped the child goes on and is joined", "[child]") {
   asio::io_context ctx;
   manual_event event;

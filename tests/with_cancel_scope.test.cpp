@@ -218,6 +218,24 @@ TEST_CASE("design 2: a body may be a plain function that returns an awaitable",
   CHECK(h.clean());
 }
 
+TEST_CASE("design 2: a body is a function object whose call operator has any qualifiers",
+          "[with_cancel_scope][executor]") {
+  using executor = asio::io_context::executor_type;
+  struct lvalue {
+    awaitable<int, executor> operator()(cancel_scope<executor>&) & { co_return 1; }
+  };
+  struct constant {
+    awaitable<int, executor> operator()(cancel_scope<executor>&) const& noexcept { co_return 2; }
+  };
+  asio::io_context ctx;
+  int const sum = run_on(ctx, ctx.get_executor(), []() -> awaitable<int, executor> {
+    auto first = co_await with_cancel_scope(lvalue());
+    auto second = co_await with_cancel_scope(constant());
+    co_return first.value() + second.value();
+  });
+  CHECK(sum == 3);
+}
+
 TEST_CASE("rule 11: a body that throws before it returns its awaitable fails the block",
           "[with_cancel_scope][error]") {
   auto const error = std::make_exception_ptr(failure("no awaitable"));

@@ -163,6 +163,28 @@ TEST_CASE("B154: the cleanup runs once after a value and an error and a cancella
   CHECK(log.count("cleanup:value") + log.count("cleanup:E1") + log.count("cleanup:aborted") == 1);
 }
 
+TEST_CASE("rule 23: the cleanup may take what the work has ended with by reference",
+          "[with_cleanup][lifetime]") {
+  int told = 0;
+  run([&]() -> awaitable<void> {
+    auto const look = [&](std::exception_ptr const& e) -> awaitable<void> {
+      co_await checkpoint();
+      told += e ? 1 : 10;
+    };
+    co_await with_cleanup([]() -> awaitable<void> { co_return; }, look);
+    auto const fails = []() -> awaitable<void> {
+      throw std::runtime_error("E1");
+      co_return;
+    };
+    try {
+      co_await with_cleanup(fails, look);
+    } catch (std::runtime_error const&) {
+      told += 100;
+    }
+  });
+  CHECK(told == 111);
+}
+
 TEST_CASE("rule 23: the cleanup runs when the work never got to start", "[with_cleanup]") {
   asio::io_context ctx;
   event_log log;
