@@ -6,6 +6,7 @@
 #include <asio_cancel_scope.hpp>
 
 #include <chrono>
+#include <exception>
 #include <iostream>
 #include <string>
 
@@ -14,6 +15,8 @@ using asio::ip::tcp;
 using asio_cancel_scope::cancel_cause;
 using asio_cancel_scope::fail_after;
 using asio_cancel_scope::move_on_after;
+using asio_cancel_scope::on_child_error;
+using asio_cancel_scope::scope_options;
 using asio_cancel_scope::with_cancel_scope;
 
 asio::awaitable<std::string> read_line(tcp::socket& socket) {
@@ -35,7 +38,9 @@ asio::awaitable<void> session(tcp::socket socket) {
 }
 
 asio::awaitable<void> serve(tcp::acceptor& acceptor) {
-  co_await with_cancel_scope([&](auto& sessions) -> asio::awaitable<void> {
+  auto const ignore = [](std::exception_ptr) {};  // a client that goes away stops nobody else
+  auto const options = scope_options().policy(on_child_error::keep_running).on_suppressed(ignore);
+  co_await with_cancel_scope(options, [&](auto& sessions) -> asio::awaitable<void> {
     for (;;) sessions.spawn(session(co_await acceptor.async_accept(asio::use_awaitable)));
   });
 }

@@ -6,13 +6,16 @@
 #include <asio_cancel_scope.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <iostream>
 #include <string>
 #include <utility>
 
 using asio::ip::tcp;
 using asio_cancel_scope::cancel_scope;
+using asio_cancel_scope::on_child_error;
 using asio_cancel_scope::ready_signal;
+using asio_cancel_scope::scope_options;
 using asio_cancel_scope::with_cancel_scope;
 
 asio::awaitable<void> answer(tcp::socket socket) {
@@ -26,7 +29,9 @@ asio::awaitable<void> serve(tcp::endpoint where, ready_signal<tcp::endpoint> rea
   bool const shared = false;
   tcp::acceptor acceptor(co_await asio::this_coro::executor, where, shared);
   ready(acceptor.local_endpoint());
-  co_await with_cancel_scope([&](auto& sessions) -> asio::awaitable<void> {
+  auto const ignore = [](std::exception_ptr) {};  // a client that goes away stops nobody else
+  auto const options = scope_options().policy(on_child_error::keep_running).on_suppressed(ignore);
+  co_await with_cancel_scope(options, [&](auto& sessions) -> asio::awaitable<void> {
     for (;;) sessions.spawn(answer(co_await acceptor.async_accept(asio::use_awaitable)));
   });
 }

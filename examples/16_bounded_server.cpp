@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -46,9 +47,12 @@ asio::awaitable<void> serve(tally& sessions, ready_signal<tcp::endpoint> ready) 
   tcp::acceptor acceptor(co_await asio::this_coro::executor,
                          tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   ready(acceptor.local_endpoint());
+  auto const ignore = [](std::exception_ptr) {};  // a client that goes away stops nobody else
   //[bounded
-  auto const options =
-      scope_options().max_children(most_sessions).policy(on_child_error::keep_running);
+  auto const options = scope_options()
+                           .max_children(most_sessions)
+                           .policy(on_child_error::keep_running)
+                           .on_suppressed(ignore);
   co_await with_cancel_scope(options, [&](auto& scope) -> asio::awaitable<void> {
     for (;;) {
       auto socket = co_await acceptor.async_accept(asio::use_awaitable);
@@ -84,7 +88,8 @@ asio::awaitable<bool> example() {
             << sessions.most << " at a time\n";
   bool const all_answered = asking.answered == clients;
   bool const as_many_as_allowed = sessions.most == most_sessions;
-  co_return all_answered&& as_many_as_allowed;
+  bool const as_promised = all_answered && as_many_as_allowed;
+  co_return as_promised;
 }
 
 int main() {

@@ -70,7 +70,8 @@ asio::awaitable<bool> example() {
             << " at a time\n";
   bool const each_once = seen.size() == last_page && where.fetched() == last_page;
   bool const as_many_as_allowed = where.most_at_once() == most_fetches;
-  co_return each_once&& as_many_as_allowed;
+  bool const as_promised = each_once && as_many_as_allowed;
+  co_return as_promised;
 }
 
 int main() {

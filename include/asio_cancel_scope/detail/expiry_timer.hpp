@@ -78,7 +78,7 @@ class expiry_timer {
 
  private:
   // Most scopes have no deadline. The state of a block is under a kilobyte without it; a request
-  // for more makes glibc's malloc tidy up what it keeps for quick use, at the cost of every child.
+  // for more makes glibc's malloc consolidate its fastbins, at the cost of every child.
   std::unique_ptr<timer_type> timer_;
   bool waiting_ = false;                        // `wake` has yet to be called
   bool stopped_ = false;                        // for good
