@@ -140,8 +140,8 @@ BREAKAGES = [
         "scope_state.hpp",
         [
             (
-                "      if (child_->scope->is_live(*child_)) child_->scope->start(*child_);",
-                "      child_->scope->start(*child_);",
+                "      if (child->scope->is_live(*child)) child->scope->start(*child);",
+                "      child->scope->start(*child);",
             )
         ],
     ),

@@ -63,7 +63,7 @@ bool scope_state<Executor>::leave_if_last(list<join_waiter>& joins) noexcept {
   if (joins_.empty()) return false;
   if (live_ != 0) return end_services();
   close();
-  joins.splice(joins_);
+  if (emissions_ == 0) joins.splice(joins_);
   return false;
 }
 
@@ -73,7 +73,7 @@ void scope_state<Executor>::end_emission() noexcept {
   bool services_left = false;
   {
     std::lock_guard const lock(mutex_);
-    --live_;
+    --emissions_;
     services_left = leave_if_last(joins);
   }
   if (services_left) tell_or_give_up();
@@ -97,22 +97,16 @@ void scope_state<Executor>::complete_all(list<join_waiter>& joins,
 
 template <typename Executor>
 void scope_state<Executor>::join(join_waiter& join, bool here) {
-  bool closes = false;
+  list<join_waiter> joins;
+  bool services_left = false;
   {
     std::lock_guard const lock(mutex_);
-    closes = live_ == 0;
-    if (closes) {
-      close();
-    } else {
-      joins_.push_back(join);
-      if (here) joined_here_ = true;
-      if (!end_services()) return;
-    }
+    joins_.push_back(join);
+    if (here) joined_here_ = true;
+    services_left = leave_if_last(joins);
   }
-  if (closes)
-    join.complete(this->shared_from_this());
-  else
-    tell_or_give_up();
+  if (services_left) tell_or_give_up();
+  if (!joins.empty()) complete_all(joins, this->shared_from_this());
 }
 
 template <typename Executor>

@@ -70,9 +70,9 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND::detail {
 // computed when they are delivered: an outer request that comes in between still counts.
 //
 // Other contexts. When its scope has been left, the scope's context may be destroyed, and the state
-// holds an executor of it. So nothing of another context holds the state then: an emission that
-// waits there counts as live, and whoever retires a child there, or asks from another thread, keeps
-// the scope's context running until he has let go.
+// holds an executor of it. So nothing of another context holds the state then: the joins wait for
+// emissions that are queued there, and whoever retires a child there, or asks from another thread,
+// keeps the scope's context running until he has let go.
 //
 // Slots. A signal may outlive the context, and a scope must not: what is put into the slot of a
 // handler holds the scope weakly. As a rule a record has no room for weak counts: to a child, or to
@@ -374,7 +374,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
     reference<record_type> child_;
   };
 
-  /// A function object for the executor of a child that runs elsewhere: tells it. Counts as live.
+  /// A function object for the executor of a child that runs elsewhere: tells it. The joins wait
+  /// for its end.
   class emission {
    public:
     explicit emission(reference<record_type> child) noexcept : child_(std::move(child)) {}
@@ -398,7 +399,7 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   [[nodiscard]] bool begin_emission(record_type const& child) noexcept {
     std::lock_guard const lock(mutex_);
     if (!child.is_kept()) return false;
-    ++live_;
+    ++emissions_;
     return true;
   }
 
@@ -510,8 +511,9 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// whether there is somebody to be told.
   [[nodiscard]] bool end_services() noexcept;
 
-  /// Under the mutex, when less is live than before: if nothing is left, closes the scope and takes
-  /// the joins that are then to be completed. Answers whether there is somebody to be told.
+  /// Under the mutex, when there is less to wait for than before: closes the scope if no child is
+  /// left, and takes the joins that are to be completed if nothing is. Answers whether there is
+  /// somebody to be told.
   [[nodiscard]] bool leave_if_last(list<join_waiter>& joins) noexcept;
 
   /// Completes all of `joins`, which are not in the scope any more.
@@ -613,15 +615,15 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   group elsewhere_;               // those on executors of their own
   start_queue<Executor> queue_;   // a part of `here_`: not given to co_spawn yet
   bool draining_ = false;         // a drain is posted or running; true while the queue is not empty
-  std::size_t live_ = 0;          // enrolled and not retired, the body included; and emissions
-                                  // that are queued elsewhere
-  std::size_t children_ = 0;      // enrolled and not retired, without the body
-  std::size_t lasting_ = 0;       // the same with the body, without service children
+  std::size_t live_ = 0;          // enrolled and not retired, the body included
+  std::size_t children_ = 0;      // the same without the body
+  std::size_t lasting_ = 0;       // the same as `live_` without service children
+  std::size_t emissions_ = 0;     // queued on executors of children that run elsewhere, or running
   list<record_type> waiting_;     // for room, first come first; empty while there is room, and
                                   // once a request has been made
   list<record_type> admitted_;    // live, and neither told of anything nor given to their executor
   bool admitting_ = false;        // somebody empties `admitted_`; true while it is not empty
-  list<join_waiter> joins_;       // empty when `live_` is zero
+  list<join_waiter> joins_;       // empty when `live_` and `emissions_` are zero
   bool joined_here_ = false;      // one of them has a handler that runs on the scope's executor
   bool owner_gone_ = false;       // the cancel_scope object has been destroyed
   bool outer_requested_ = false;  // a join's own cancellation was requested
