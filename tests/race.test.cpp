@@ -399,6 +399,9 @@ TEST_CASE("race: a range of awaitables is moved in and its winner has a place", 
     CHECK(winner.index() == who);
     CHECK(winner->value == 100 + static_cast<int>(who));
     CHECK((*winner).value == winner.value().value);
+    auto const& constant = winner;
+    CHECK((*constant).value == constant.value().value);
+    CHECK(constant->value == winner->value);
     auto const taken = std::move(winner).value();
     CHECK(taken.value == 100 + static_cast<int>(who));
   });

@@ -145,8 +145,8 @@ class cancel_scope {
   /// A child's own executor must serialise its handlers: one thread, or a strand.
   ///
   /// @par Object Lifetimes
-  /// The context of @p where must not die before the child has ended; nor, if the child is told from
-  /// another thread, before the call that tells it has returned.
+  /// The context of @p where must not die before the child has ended; nor, if the child is told
+  /// from another thread, before the call that tells it has returned.
   ///
   /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`: from
   /// the
