@@ -51,9 +51,8 @@ void shutdown_on_signal(cancel_scope<Executor>& scope, std::chrono::duration<Rep
 /// The token is watched by a service child, which does not keep the scope open, until the scope is
 /// left or everything in it is cancelled (terminal).
 ///
-/// @throws std::logic_error and more, as `cancel_scope::spawn`, unless stop has been requested:
-/// then
-///   this is `cancel()`.
+/// @throws std::logic_error and more, as `cancel_scope::spawn`; if stop has been requested before,
+///   as `cancel_scope::cancel`.
 template <typename Executor>
 void cancel_on_stop(cancel_scope<Executor>& scope, std::stop_token token) {
   if (token.stop_requested()) return scope.cancel();

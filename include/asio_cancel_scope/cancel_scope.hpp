@@ -123,9 +123,8 @@ class cancel_scope {
   /// `operation_aborted`. The body and the children may spawn, also the last one, as long as they
   /// run.
   ///
-  /// @param c  An `awaitable<T>`, or a callable without parameters that returns one. It is kept,
-  /// with
-  ///   its captures, until the child has ended. A callable that throws before it returns its
+  /// @param c  An `awaitable<T>`, or a callable without parameters that returns one. It is kept
+  ///   with its captures until the child has ended. A callable that throws before it returns its
   ///   awaitable is a child that fails.
   ///
   /// @return A handle, which may be dropped at once.
@@ -148,9 +147,8 @@ class cancel_scope {
   /// The context of @p where must not die before the child has ended; nor, if the child is told
   /// from another thread, before the call that tells it has returned.
   ///
-  /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`: from
-  /// the
-  ///   call itself, also where a token starts the operation later.
+  /// @throws std::invalid_argument if the executor in `child_options` is not an `Executor`. From
+  ///   the call itself, also where a token starts the operation later.
   template <detail::placement Where, typename C>
   child<detail::child_value_t<C>, Executor> spawn(Where&& where, C c) {
     return spawn_record(make_record(detail::executor_of<Executor>(where),

@@ -87,9 +87,8 @@ class child_queue {
   /// this function.
   ///
   /// @par Per-Operation Cancellation
-  /// @li `terminal`, `partial`, `total`: the wait ends with `operation_aborted`. The children go
-  /// on,
-  ///   and none is lost: what ends meanwhile is given to the next wait.
+  /// @li `terminal`, `partial`, `total`: the wait ends with `operation_aborted`. The children
+  ///   go on, and none is lost: what ends meanwhile is given to the next wait.
   ///
   /// @par Object Lifetimes
   /// The queue may be destroyed while the wait goes on.

@@ -24,8 +24,7 @@ namespace asio_cancel_scope::inline ASIO_CANCEL_SCOPE_BACKEND {
 /// @li `terminal`, `partial`, `total`: forwarded with that type to x and its children, which are
 ///   waited for; then `operation_aborted` is thrown, unless nothing has been cut short.
 ///
-/// @return An awaitable of `scope_result<T>`: `cancelled_caught()` tells whether the deadline has
-/// cut
+/// @return An awaitable of `scope_result<T>`: `cancelled_caught()` tells whether the deadline cut
 ///   something short, and the value of x is there if x returned one all the same. Its deadline
 ///   never makes it throw; a real error, or a cancellation of the awaiting coroutine, does.
 ///
