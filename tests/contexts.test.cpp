@@ -163,3 +163,18 @@ TEST_CASE("rule 19: what observes errors is destroyed by who leaves the block",
   }
   CHECK(left);
 }
+
+TEST_CASE("rule 12: the handler of a token may cancel when its child's context has run dry",
+          "[cancel_scope][token][cancel]") {
+  asio::io_context ctx;
+  asio::io_context elsewhere;
+  bool joined = false;
+  cancel_scope<> scope(ctx);
+  auto const cancel = [&](std::exception_ptr) { scope.cancel(); };
+  scope.spawn(elsewhere, nothing, asio::bind_executor(ctx, cancel));
+  scope.async_join([&](std::exception_ptr e) { joined = !e; });
+  elsewhere.run();
+  ctx.run();
+  CHECK(joined);
+  CHECK(scope.cancel_called());
+}

@@ -187,6 +187,7 @@ class record : public list_hook {
 
   // Under the scope's mutex.
   bool enrolled = false;         // it counts; false for one that waits for room, or was refused
+  bool past_telling = false;     // its coroutine has ended, and its token is still to be told
   bool tells_admission = false;  // the starter's join is completed when it is let in
 
   // Set, with everything that is the outcome, when the child has retired; never cleared. The

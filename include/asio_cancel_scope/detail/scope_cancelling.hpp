@@ -270,7 +270,7 @@ reference<record<Executor>> scope_state<Executor>::next_untold(group& of) noexce
 template <typename Executor>
 void scope_state<Executor>::untell(record_type& child) noexcept {
   std::lock_guard const lock(mutex_);
-  if (!child.is_kept()) return;
+  if (!child.is_kept() || child.past_telling) return;
   child.unlink();
   group_of(child).untold.push_back(child);
 }

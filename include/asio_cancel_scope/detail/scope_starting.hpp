@@ -356,6 +356,7 @@ void scope_state<Executor>::conclude(record_type& child, std::exception_ptr e) n
   child.error = std::move(e);
   bool const claimed = child.claims_outcome();
   if (child.ending == end::failed && !claimed) report(child);
+  if (claimed) stop_telling(child);
   if (!claimed || !child.hand_out()) retire(child);
 }
 

@@ -398,12 +398,19 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   /// False if there is nobody to tell any more.
   [[nodiscard]] bool begin_emission(record_type const& child) noexcept {
     std::lock_guard const lock(mutex_);
-    if (!child.is_kept()) return false;
+    if (!child.is_kept() || child.past_telling) return false;
     ++emissions_;
     return true;
   }
 
   void end_emission() noexcept;
+
+  /// The coroutine of a child with a token has ended: its executor may never run again.
+  void stop_telling(record_type& child) noexcept {
+    std::lock_guard const lock(mutex_);
+    child.past_telling = true;
+    child.unlink();
+  }
 
   /// Whether who waits keeps the scope's context running by himself.
   [[nodiscard]] bool is_awaited_here() const noexcept {
