@@ -613,8 +613,8 @@ class scope_state : public std::enable_shared_from_this<scope_state<Executor>> {
   std::atomic<bool> shutting_down_{false};  // of the body: to end
   std::atomic<bool> services_end_{false};   // of service children: to end
 
-  // The last child has ended and a join tells the outcome; for good. Written under the mutex, read
-  // without it by the owner that goes.
+  // The last child has ended with a join pending, which may still wait for emissions, or the owner
+  // has gone with no child left; for good. Written under the mutex, read without it by that owner.
   std::atomic<bool> closed_{false};
 
   mutable std::mutex mutex_;      // guards what follows, and what record.hpp says
